@@ -1,0 +1,2 @@
+//! partgate.
+fn main() {}
