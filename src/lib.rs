@@ -1,1 +1,5 @@
-//! partgate.
+//! partgate: an object-storage gateway for resumable, proven uploads that never carries a file's bytes.
+
+pub mod sigv4;
+pub mod store;
+pub mod upload;

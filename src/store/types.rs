@@ -1,0 +1,91 @@
+//! What the store takes and answers.
+
+use time::OffsetDateTime;
+
+use crate::upload::{PartSet, State, UploadId};
+
+/// Whether opening the store may change its schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Migrations {
+    /// Bring the schema up to date.
+    Run,
+    /// Refuse to start on an older schema.
+    Refuse,
+}
+
+/// Whether a write found the version that it was decided on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Written {
+    /// It is on disk.
+    Done,
+    /// Somebody changed the upload in between: load it and decide again.
+    Conflict,
+}
+
+/// What became of a new upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InsertOutcome {
+    /// It is on disk.
+    Inserted,
+    /// The caller's idempotency key or fingerprint names an upload already.
+    Duplicate,
+}
+
+/// Which uploads a page of the list holds, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListFilter {
+    /// Whose uploads.
+    pub tenant: String,
+    /// Only those in this state.
+    pub state: Option<State>,
+    /// Only those older than this one.
+    pub before: Option<UploadId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// The parts of an upload that need not be sent again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReceivedParts {
+    /// Their numbers.
+    pub numbers: PartSet,
+    /// Their bytes.
+    pub total_bytes: u64,
+}
+
+/// What the sweep looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SweepLimits {
+    /// The time of the sweep.
+    pub now: OffsetDateTime,
+    /// `completing` uploads that have not changed since then are stuck.
+    pub stuck_before: OffsetDateTime,
+    /// At most so many uploads.
+    pub limit: u32,
+}
+
+/// Why the store could not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database failed or is out of reach; the same call may work later.
+    #[error("the database did not answer")]
+    Database(#[from] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("the database schema could not be migrated")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// The schema is older than this program and may not be changed.
+    #[error("the database schema is not up to date: run `partgate migrate`")]
+    SchemaOutdated,
+    /// The database's URL is not one that we know.
+    #[error("the database URL {0:?} is not of the form sqlite://path")]
+    Url(String),
+    /// A row that this program did not write.
+    #[error("a row of upload {upload} cannot be read: {detail}")]
+    Corrupt {
+        /// The row's upload.
+        upload: String,
+        /// What is wrong.
+        detail: String,
+    },
+}
