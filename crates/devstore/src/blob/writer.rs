@@ -1,0 +1,188 @@
+//! Writes a body to a new file: hashed and written on a blocking thread that a short queue feeds.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::Inner;
+use crate::checksum::{Algorithm, BodyDigests, BodyHasher, Checksum};
+use crate::config::Durability;
+
+/// Chunks between the socket and the disk. hyper's are at most about 400 KiB, so a request holds
+/// a few MiB at most however long its body.
+const QUEUE: usize = 8;
+
+/// A file in the making. Dropped or cut off before [`finish`](Self::finish), it leaves nothing behind.
+pub(crate) struct BlobWriter {
+    queue: mpsc::Sender<Message>,
+    task: JoinHandle<Result<NewBlob, WriteError>>,
+}
+
+/// A complete, synced file that no row refers to yet: it is removed again unless kept.
+#[derive(Debug)]
+pub(crate) struct NewBlob {
+    inner: Arc<Inner>,
+    file: String,
+    size_bytes: u64,
+    digests: BodyDigests,
+    kept: bool,
+}
+
+/// What the sender said of the body; checked before the file is synced.
+#[derive(Debug, Default)]
+pub(crate) struct Expected {
+    pub(crate) size_bytes: Option<u64>,
+    pub(crate) md5: Option<Vec<u8>>,
+    pub(crate) checksum: Option<Checksum>,
+}
+
+/// Why a body did not become a file.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WriteError {
+    #[error("the file could not be written")]
+    Files(#[from] io::Error),
+    #[error("the body was cut off")]
+    Incomplete,
+    #[error("the body does not match its Content-MD5")]
+    Md5,
+    #[error("the body does not match its {}", .0.name())]
+    Checksum(Algorithm),
+    #[error("the writing task ended")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+enum Message {
+    Chunk(Bytes),
+    Finish(Expected),
+}
+
+impl BlobWriter {
+    pub(super) fn start(inner: Arc<Inner>, wanted: Option<Algorithm>) -> Self {
+        let (queue, messages) = mpsc::channel(QUEUE);
+        let task = tokio::task::spawn_blocking(move || write(inner, wanted, messages));
+        Self { queue, task }
+    }
+
+    /// Queues a chunk. A failed disk shows at [`finish`](Self::finish): `false` says to go there.
+    pub(crate) async fn write(&self, chunk: Bytes) -> bool {
+        self.queue.send(Message::Chunk(chunk)).await.is_ok()
+    }
+
+    /// Checks the body, syncs the file and its directory entry.
+    pub(crate) async fn finish(self, expected: Expected) -> Result<NewBlob, WriteError> {
+        // A failed send means that the task has ended early, and its result says why.
+        let _ = self.queue.send(Message::Finish(expected)).await;
+        drop(self.queue);
+        self.task.await?
+    }
+
+    /// Gives up; the file is gone when this returns.
+    pub(crate) async fn abandon(self) {
+        drop(self.queue);
+        let _ = self.task.await;
+    }
+}
+
+impl NewBlob {
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    pub(crate) fn digests(&self) -> &BodyDigests {
+        &self.digests
+    }
+
+    /// The MD5 in hex, as in an ETag.
+    pub(crate) fn etag(&self) -> String {
+        hex::encode(self.digests.md5)
+    }
+
+    /// Call once a committed row refers to the file.
+    pub(crate) fn keep(mut self) {
+        self.kept = true;
+    }
+
+    /// Removes the file; it is gone when this returns.
+    pub(crate) async fn discard(self) {
+        let _ = tokio::task::spawn_blocking(move || drop(self)).await;
+    }
+}
+
+impl Drop for NewBlob {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.inner.remove(std::slice::from_ref(&self.file));
+        }
+    }
+}
+
+fn write(
+    inner: Arc<Inner>,
+    wanted: Option<Algorithm>,
+    mut messages: mpsc::Receiver<Message>,
+) -> Result<NewBlob, WriteError> {
+    let name = uuid::Uuid::new_v4().simple().to_string();
+    let mut file = File::options().write(true).create_new(true).open(inner.dir.join(&name))?;
+    let mut unfinished = Unfinished { inner: &inner, name: Some(name) };
+    let mut hasher = BodyHasher::new(wanted);
+    let mut size_bytes = 0;
+    let expected = loop {
+        match messages.blocking_recv() {
+            Some(Message::Chunk(chunk)) => {
+                hasher.update(&chunk);
+                file.write_all(&chunk)?;
+                size_bytes += chunk.len() as u64;
+            }
+            Some(Message::Finish(expected)) => break expected,
+            None => return Err(WriteError::Incomplete),
+        }
+    };
+    let digests = hasher.finish(wanted);
+    expected.check(size_bytes, &digests)?;
+    if inner.durability == Durability::Full {
+        file.sync_all()?;
+        inner.dir_handle.sync_all()?;
+    }
+    let file = unfinished.name.take().unwrap_or_default();
+    drop(unfinished);
+    Ok(NewBlob { inner, file, size_bytes, digests, kept: false })
+}
+
+/// Removes the file on every way out of [`write`] but success.
+struct Unfinished<'a> {
+    inner: &'a Inner,
+    name: Option<String>,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(name) = self.name.take() {
+            self.inner.remove(&[name]);
+        }
+    }
+}
+
+impl Expected {
+    fn check(&self, size_bytes: u64, digests: &BodyDigests) -> Result<(), WriteError> {
+        if self.size_bytes.is_some_and(|expected| expected != size_bytes) {
+            return Err(WriteError::Incomplete);
+        }
+        if self.md5.as_ref().is_some_and(|expected| expected[..] != digests.md5) {
+            return Err(WriteError::Md5);
+        }
+        match &self.checksum {
+            Some(expected) if digests.checksum.as_ref() != Some(expected) => {
+                Err(WriteError::Checksum(expected.algorithm))
+            }
+            _ => Ok(()),
+        }
+    }
+}
