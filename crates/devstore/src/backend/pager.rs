@@ -62,6 +62,7 @@ impl<T: Keyed> Pager<T> {
         for row in rows {
             if self.count() == self.limit {
                 self.last = self.latest.take();
+                self.next = None;
                 return;
             }
             if let Some(common) = self.group(row.key()) {

@@ -1,0 +1,16 @@
+//! What an S3-compatible store must do for partgate, judged by independent clients: aws-sdk-s3, the
+//! aws-sigv4 signer and plain HTTP.
+//!
+//! Runs against the embedded store, or against any endpoint named by `CONFORMANCE_ENDPOINT` (see README).
+
+mod checksums;
+mod conditional;
+mod cors;
+mod durability;
+mod lifecycle;
+mod listing;
+mod multipart;
+mod objects;
+mod presigned;
+mod request_log;
+mod support;
