@@ -97,6 +97,11 @@ impl BucketAddress {
         &self.host
     }
 
+    /// The URL of an object, unsigned: a name, not a right.
+    pub fn object_url(&self, key: &str) -> String {
+        format!("{}{}", self.origin(), self.object_path(key))
+    }
+
     /// `https://host[:port]`
     pub(super) fn origin(&self) -> String {
         format!("{}://{}", self.scheme, self.host)

@@ -149,6 +149,13 @@ impl Checksum {
         self.algorithm
     }
 
+    /// Computes checksums of the same kind from bytes; none for kinds that are not CRCs.
+    #[must_use]
+    pub fn hasher(self) -> Option<CrcHasher> {
+        let crc = self.algorithm.crc()?;
+        Some(CrcHasher { algorithm: self.algorithm, digest: crc_fast::Digest::new(crc) })
+    }
+
     /// The raw digest.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -165,6 +172,26 @@ impl Checksum {
 impl fmt::Debug for Checksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}:{}", self.algorithm, self.to_base64())
+    }
+}
+
+/// Computes a CRC from bytes.
+#[derive(Debug, Clone)]
+pub struct CrcHasher {
+    algorithm: ChecksumAlgorithm,
+    digest: crc_fast::Digest,
+}
+
+impl CrcHasher {
+    /// Takes more bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.digest.update(bytes);
+    }
+
+    /// The checksum of all bytes so far.
+    #[must_use]
+    pub fn finish(&self) -> Checksum {
+        Checksum::from_crc(self.algorithm, self.digest.finalize())
     }
 }
 

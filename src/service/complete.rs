@@ -1,0 +1,159 @@
+//! Finishes an upload: one completion at a time in this process, any number of waiters.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt as _;
+use futures_util::future::Shared;
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+
+use super::requested::claims;
+use super::{Principal, Service, ServiceError, StatusView, StoredClaim};
+use crate::upload::{
+    ChecksumAlgorithm, ChecksumType, Declaration, DeclarationError, PartRecord, State, Transfer, Upload, UploadId,
+};
+
+type Finished = Result<Upload, ServiceError>;
+type Waiter = Shared<oneshot::Receiver<Finished>>;
+
+/// The completions that are under way in this process.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Completions {
+    running: Arc<Mutex<HashMap<UploadId, Waiter>>>,
+    tracker: TaskTracker,
+}
+
+impl Completions {
+    /// Waits until all that are under way have ended.
+    pub(super) async fn drain(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+
+    /// The completion of this upload that is under way, or a new one.
+    fn join_or_start(
+        &self,
+        id: UploadId,
+        work: impl Future<Output = Finished> + Send + 'static,
+    ) -> Waiter {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waiter) = running.get(&id) {
+            return waiter.clone();
+        }
+        let (sender, receiver) = oneshot::channel();
+        let waiter = receiver.shared();
+        running.insert(id, waiter.clone());
+        let registry = Arc::clone(&self.running);
+        // A task of its own: a client that hangs up must not stop what storage is doing.
+        self.tracker.spawn(async move {
+            let finished = work.await;
+            registry.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            // Nobody may be waiting any more; the outcome is in the store.
+            let _ = sender.send(finished);
+        });
+        waiter
+    }
+}
+
+/// What a complete call found.
+#[derive(Debug, Clone)]
+pub enum Completing {
+    /// The object is in storage, proven.
+    Done(Box<Upload>),
+    /// Still at it: ask again.
+    Pending(Box<StatusView>),
+}
+
+impl Service {
+    /// Finishes an upload, or answers again what an earlier call finished.
+    ///
+    /// # Errors
+    /// [`ServiceError`]: parts are missing or not as declared, the key is taken, the object is not the declared
+    /// one, storage or database are out of reach. The upload stays open unless its object was proven wrong.
+    pub async fn complete(
+        &self,
+        principal: &Principal,
+        id: UploadId,
+        stored: &[StoredClaim],
+        declaration: Declaration,
+    ) -> Result<Completing, ServiceError> {
+        let upload = self.load(principal, id).await?;
+        if upload.state != State::Completed && upload.state != State::Completing {
+            upload.check_takes_parts(self.clock.now()).or_else(|refusal| failed_as(&upload, refusal.into()))?;
+        }
+        let declared = check_declaration(&upload, &declaration)?;
+        if upload.state == State::Completed {
+            return Ok(Completing::Done(Box::new(upload)));
+        }
+        let claims = claims(&declared, stored, crate::upload::PartNumber::MAX as usize)?;
+        if upload.state == State::Open {
+            let records: Vec<_> = claims.into_iter().map(PartRecord::reported).collect();
+            self.store.record_parts(id, &records, self.clock.now()).await?;
+        }
+        let service = self.clone();
+        let work = async move { service.finish(id, declaration).await };
+        let waiter = self.completions.join_or_start(id, work);
+        match tokio::time::timeout(self.rules.complete_wait, waiter).await {
+            Ok(Ok(finished)) => finished.map(|upload| Completing::Done(Box::new(upload))),
+            // The task is gone without an answer: the process is stopping. The call may be repeated.
+            Ok(Err(_)) => Err(ServiceError::Busy),
+            Err(_) => {
+                let view = self.view(self.reload(id).await?).await?;
+                Ok(Completing::Pending(Box::new(view)))
+            }
+        }
+    }
+}
+
+/// A failed upload answers why it failed, not only that it is closed.
+fn failed_as(upload: &Upload, otherwise: ServiceError) -> Result<(), ServiceError> {
+    match &upload.failure {
+        Some(failure) => Err(ServiceError::ChecksumMismatch(failure.detail.clone())),
+        None => Err(otherwise),
+    }
+}
+
+/// What the call declares, held against what init and earlier calls declared.
+pub(super) fn check_declaration(
+    upload: &Upload,
+    declaration: &Declaration,
+) -> Result<Upload, ServiceError> {
+    let declared = upload.declared(declaration).map_err(|error| {
+        let field = match error {
+            DeclarationError::Sha256Changed => "sha256",
+            DeclarationError::SizeMissing
+            | DeclarationError::SizeChanged { .. }
+            | DeclarationError::TooManyParts { .. } => "size",
+        };
+        ServiceError::invalid(field, error)
+    })?;
+    let outcome = upload.outcome.as_ref();
+    if outcome.is_some_and(|outcome| declaration.sha256.is_some() && declaration.sha256 != outcome.sha256) {
+        let detail = "the upload is completed and was not proven to have this SHA-256";
+        return Err(ServiceError::invalid("sha256", detail));
+    }
+    Ok(declared)
+}
+
+/// The object's checksum that the parts' make, where every part's is known.
+pub(super) fn expected_checksum(
+    upload: &Upload,
+    records: &[PartRecord],
+) -> Option<crate::upload::ObjectChecksum> {
+    let kind = upload.spec.checksum_algorithm;
+    let parts: Option<Vec<_>> =
+        records.iter().map(|record| Some((record.checksum?, record.size_bytes))).collect();
+    let parts = parts?;
+    match (upload.spec.transfer, parts.as_slice()) {
+        // One PUT: storage keeps the body's own checksum, whatever the kind.
+        (Transfer::Put, [(checksum, _)]) if !matches!(kind, ChecksumAlgorithm::None | ChecksumAlgorithm::Md5) => {
+            Some(crate::upload::ObjectChecksum {
+                algorithm: kind,
+                checksum_type: ChecksumType::FullObject,
+                value: checksum.to_base64(),
+            })
+        }
+        _ => crate::upload::combine(kind, &parts),
+    }
+}

@@ -1,0 +1,299 @@
+//! The work of a completion: ask storage, state the intent, put together, prove, state the outcome.
+//!
+//! Every step may be repeated, by this gateway or another, after any crash: what storage has is looked at before it
+//! is believed or acted on.
+
+use sha2::{Digest as _, Sha256};
+
+use super::complete::{check_declaration, expected_checksum};
+use super::refresh::is_ours;
+use super::{Service, ServiceError};
+use crate::storage::{CompletedPart, StorageError, StorageErrorKind};
+use crate::store::Written;
+use crate::upload::{
+    ChecksumType, Declaration, Failure, ObjectChecksum, ObjectProof, Outcome, PartRecord, PartSet, ProofError,
+    Sha256Digest, State, Transfer, Upload, UploadId,
+};
+
+/// What storage made of the request to put the parts together.
+enum Assembled {
+    /// It says the object is there.
+    Maybe,
+    /// It will not do it, for this reason; the upload is open again.
+    Refused(ServiceError),
+}
+
+impl Service {
+    /// Brings an upload from whatever state it is in to `completed`, or says why not.
+    pub(super) async fn finish(&self, id: UploadId, declaration: Declaration) -> Result<Upload, ServiceError> {
+        for _ in 0..super::MAX_CONFLICTS {
+            let upload = self.reload(id).await?;
+            match upload.state {
+                State::Completed => return Ok(upload),
+                State::Completing => return self.put_together(upload).await,
+                State::Failed => {
+                    let detail = upload.failure.map_or_else(String::new, |failure| failure.detail);
+                    return Err(ServiceError::ChecksumMismatch(detail));
+                }
+                State::Aborting | State::Aborted | State::Expired => {
+                    return Err(ServiceError::Gone(upload.state));
+                }
+                State::Creating | State::Open => {
+                    let upload = self.ensure_open(upload).await?;
+                    let declared = check_declaration(&upload, &declaration)?;
+                    let ready = self.check_parts(declared).await?;
+                    let next = ready.completing(self.clock.now())?;
+                    if self.store.update(&next).await? == Written::Done {
+                        return self.put_together(next).await;
+                    }
+                }
+            }
+        }
+        Err(ServiceError::Busy)
+    }
+
+    /// Asks storage whether every part is there and as declared. Invariant: what a client reports is a hint;
+    /// storage's list is what complete acts on.
+    async fn check_parts(&self, declared: Upload) -> Result<Upload, ServiceError> {
+        if declared.plan.total_parts() == Some(0) {
+            return self.check_key_is_free(declared).await;
+        }
+        let refreshed = self.refresh(declared).await?;
+        if refreshed.finished {
+            return Ok(refreshed.upload);
+        }
+        if !refreshed.mismatches.is_empty() {
+            return Err(ServiceError::PartMismatch(refreshed.mismatches));
+        }
+        let received: PartSet = refreshed.records.iter().map(|record| record.number).collect();
+        let missing = received.missing(refreshed.upload.plan.total_parts().unwrap_or(0));
+        if !missing.is_empty() {
+            return Err(ServiceError::PartsMissing(missing));
+        }
+        check_declared_checksum(&refreshed.upload, &refreshed.records)?;
+        if refreshed.upload.spec.transfer == Transfer::Put {
+            return Ok(refreshed.upload);
+        }
+        self.check_key_is_free(refreshed.upload).await
+    }
+
+    /// Our own look, for stores that ignore `If-None-Match`.
+    async fn check_key_is_free(&self, upload: Upload) -> Result<Upload, ServiceError> {
+        if upload.spec.overwrite || self.storage.profile().conditional_writes {
+            return Ok(upload);
+        }
+        match self.storage.head(&upload).await? {
+            Some(object) if !is_ours(&upload, &object) => Err(ServiceError::ObjectExists),
+            _ => Ok(upload),
+        }
+    }
+
+    async fn put_together(&self, upload: Upload) -> Result<Upload, ServiceError> {
+        let records = self.store.parts(upload.id, upload.spec.checksum_algorithm).await?;
+        let expected = expected_checksum(&upload, &records);
+        if let Assembled::Refused(error) = self.assemble(&upload, &records, expected.as_ref()).await? {
+            return Err(error);
+        }
+        match self.storage.head(&upload).await? {
+            Some(object) => self.conclude(upload, object, expected.as_ref()).await,
+            // Said to be there and not there: not proven, so not said. The next call looks again.
+            None => {
+                self.reopen(upload).await?;
+                let error = StorageError {
+                    operation: "HeadObject",
+                    kind: StorageErrorKind::Unavailable,
+                    detail: "the object is not at its key although storage accepted it".to_owned(),
+                };
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn assemble(
+        &self,
+        upload: &Upload,
+        records: &[PartRecord],
+        expected: Option<&ObjectChecksum>,
+    ) -> Result<Assembled, ServiceError> {
+        let done = match (upload.spec.transfer, &upload.s3_upload_id) {
+            // Nothing to put together: the client's PUT made the object.
+            (Transfer::Put, _) => Ok(()),
+            (Transfer::Empty, _) => self.storage.put_empty(upload).await,
+            // A stream that turned out to be empty: there is no multipart upload without parts.
+            (Transfer::Multipart, s3_upload_id) if upload.plan.total_parts() == Some(0) => {
+                if let Some(s3_upload_id) = s3_upload_id {
+                    self.storage.abort_multipart(upload.spec.key.as_str(), s3_upload_id).await?;
+                }
+                self.storage.put_empty(upload).await
+            }
+            (Transfer::Multipart, Some(s3_upload_id)) => {
+                let parts: Vec<_> = records.iter().filter_map(completed_part).collect();
+                self.storage.complete_multipart(upload, s3_upload_id, &parts, expected).await
+            }
+            (Transfer::Multipart, None) => Ok(()),
+        };
+        let Err(error) = done else { return Ok(Assembled::Maybe) };
+        match error.kind {
+            // Finished before (MinIO forgets the upload, AWS finds the key taken by it), or lost, or not ours:
+            // the object at the key tells.
+            StorageErrorKind::NoSuchUpload | StorageErrorKind::PreconditionFailed => {
+                self.look_at_key(upload, error).await
+            }
+            StorageErrorKind::InvalidPart | StorageErrorKind::BadDigest => {
+                tracing::warn!(upload.id = %upload.id, %error, "storage refused the parts that it lists");
+                let upload = self.reopen(upload.clone()).await?;
+                Ok(Assembled::Refused(self.why_refused(upload, error).await?))
+            }
+            StorageErrorKind::Rejected | StorageErrorKind::NoSuchObject | StorageErrorKind::BodyBroken => {
+                self.reopen(upload.clone()).await?;
+                Ok(Assembled::Refused(error.into()))
+            }
+            // Storage may have done it: the upload stays `completing`, and whoever comes next looks again.
+            StorageErrorKind::Unavailable => Err(error.into()),
+        }
+    }
+
+    async fn look_at_key(&self, upload: &Upload, error: StorageError) -> Result<Assembled, ServiceError> {
+        match self.storage.head(upload).await? {
+            Some(object) if is_ours(upload, &object) => Ok(Assembled::Maybe),
+            Some(_) if error.kind == StorageErrorKind::PreconditionFailed => {
+                self.reopen(upload.clone()).await?;
+                Ok(Assembled::Refused(ServiceError::ObjectExists))
+            }
+            _ => {
+                let upload = self.reopen(upload.clone()).await?;
+                Ok(Assembled::Refused(self.why_refused(upload, error).await?))
+            }
+        }
+    }
+
+    async fn reopen(&self, upload: Upload) -> Result<Upload, ServiceError> {
+        self.transition(upload, |current, now| current.back_to_open(now)).await
+    }
+
+    /// Asks storage which parts it objects to.
+    async fn why_refused(&self, upload: Upload, error: StorageError) -> Result<ServiceError, ServiceError> {
+        let total = upload.plan.total_parts().unwrap_or(0);
+        let refreshed = self.refresh(upload).await?;
+        if !refreshed.mismatches.is_empty() {
+            return Ok(ServiceError::PartMismatch(refreshed.mismatches));
+        }
+        let received: PartSet = refreshed.records.iter().map(|record| record.number).collect();
+        let missing = received.missing(total);
+        if missing.is_empty() { Ok(error.into()) } else { Ok(ServiceError::PartsMissing(missing)) }
+    }
+
+    /// Invariant: `completed` is said only of an object that was seen to be ours, of its size and checksum.
+    async fn conclude(
+        &self,
+        upload: Upload,
+        object: ObjectProof,
+        expected: Option<&ObjectChecksum>,
+    ) -> Result<Upload, ServiceError> {
+        match upload.prove(&object, expected) {
+            Ok(()) => {}
+            Err(ProofError::Foreign) => {
+                self.reopen(upload).await?;
+                return Err(ServiceError::ObjectExists);
+            }
+            Err(wrong @ (ProofError::Size { .. } | ProofError::Checksum { .. })) => {
+                return self.fail(upload, &object, wrong.to_string()).await;
+            }
+        }
+        let sha256 = match self.read_back(&upload, &object).await? {
+            ReadBack::Proven(sha256) => sha256,
+            ReadBack::Wrong(detail) => return self.fail(upload, &object, detail).await,
+        };
+        let outcome = Outcome {
+            etag: object.etag,
+            version_id: object.version_id,
+            size_bytes: object.size_bytes,
+            checksum: object.checksum,
+            sha256,
+            completed_at: self.clock.now(),
+        };
+        metrics::counter!("partgate_bytes_completed_total").increment(outcome.size_bytes);
+        let completed = self.transition(upload.clone(), |current, now| current.completed(outcome.clone(), now));
+        match completed.await {
+            // Another gateway was faster with the same object: its answer is the answer.
+            Err(ServiceError::Closed(State::Completed)) => self.reload(upload.id).await,
+            other => other,
+        }
+    }
+
+    /// The object is proven wrong: it (that version of it) is deleted, and the upload has failed.
+    async fn fail(&self, upload: Upload, object: &ObjectProof, detail: String) -> Result<Upload, ServiceError> {
+        tracing::error!(upload.id = %upload.id, detail, "the finished object is not the declared one; deleting it");
+        self.storage.delete(&upload, object.version_id.as_deref()).await?;
+        let failure = Failure { code: "checksum_mismatch".to_owned(), detail: detail.clone() };
+        self.transition(upload, |current, now| current.failed(failure.clone(), now)).await?;
+        Err(ServiceError::ChecksumMismatch(detail))
+    }
+
+    /// Reads the object back where a declared hash is not yet proven by what storage keeps.
+    async fn read_back(&self, upload: &Upload, object: &ObjectProof) -> Result<ReadBack, ServiceError> {
+        let wants_crc = upload.checksum.filter(|_| {
+            let stored = object.checksum.as_ref();
+            stored.is_none_or(|stored| {
+                stored.algorithm != upload.spec.checksum_algorithm
+                    || stored.checksum_type != ChecksumType::FullObject
+            })
+        });
+        if upload.sha256.is_none() && wants_crc.is_none() {
+            return Ok(ReadBack::Proven(None));
+        }
+        let mut body = self.storage.read(upload, object.version_id.as_deref()).await?;
+        let mut sha256 = Sha256::new();
+        let mut crc = wants_crc.and_then(|checksum| checksum.hasher());
+        while let Some(bytes) = body.next().await? {
+            // A chunk is small, but a worker thread must not be kept from its other connections for long.
+            sha256.update(&bytes);
+            if let Some(crc) = &mut crc {
+                crc.update(&bytes);
+            }
+            tokio::task::consume_budget().await;
+        }
+        let actual = Sha256Digest::new(sha256.finalize().into());
+        if let Some(declared) = upload.sha256
+            && declared != actual
+        {
+            let (actual, declared) = (actual.to_hex(), declared.to_hex());
+            return Ok(ReadBack::Wrong(format!("the object's SHA-256 is {actual}, declared was {declared}")));
+        }
+        if let (Some(declared), Some(crc)) = (wants_crc, crc)
+            && crc.finish() != declared
+        {
+            return Ok(ReadBack::Wrong("the object does not have the declared checksum".to_owned()));
+        }
+        Ok(ReadBack::Proven(upload.sha256))
+    }
+}
+
+enum ReadBack {
+    /// The object has what was declared; this SHA-256, if one was.
+    Proven(Option<Sha256Digest>),
+    /// It has not.
+    Wrong(String),
+}
+
+/// A declared checksum that the parts' own checksums contradict is refused before anything is put together.
+fn check_declared_checksum(upload: &Upload, records: &[PartRecord]) -> Result<(), ServiceError> {
+    let expected = expected_checksum(upload, records);
+    let (Some(declared), Some(expected)) = (upload.checksum, expected) else { return Ok(()) };
+    let declared = declared.to_base64();
+    if expected.checksum_type == ChecksumType::FullObject && expected.value != declared {
+        return Err(ServiceError::ChecksumMismatch(format!(
+            "the stored parts make {}, declared was {declared}; send the wrong parts again or abort",
+            expected.value
+        )));
+    }
+    Ok(())
+}
+
+fn completed_part(record: &PartRecord) -> Option<CompletedPart> {
+    Some(CompletedPart {
+        number: record.number,
+        etag: record.etag.clone()?,
+        checksum: record.checksum,
+    })
+}

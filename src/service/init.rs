@@ -1,0 +1,243 @@
+//! Opens an upload, or finds the one that the caller has open already.
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::requested::parts_to_send;
+use super::sign::SignedUploadPart;
+use super::{FieldProblem, Principal, RequestedPart, Service, ServiceError};
+use crate::store::InsertOutcome;
+use crate::upload::{
+    AbortReason, ChecksumAlgorithm, Fingerprint, Metadata, ObjectKey, Plan, PlanError, Sha256Digest, State,
+    Upload, UploadId, UploadSpec, default_object_key,
+};
+
+/// What a caller wants to upload. Every field but `key` and the sizes was checked where it came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewUpload {
+    /// The file's name.
+    pub filename: String,
+    /// The file's size, bytes; none for a stream.
+    pub size_bytes: Option<u64>,
+    /// The wished part size, bytes.
+    pub part_size_bytes: Option<u64>,
+    /// The object's Content-Type.
+    pub content_type: String,
+    /// How parts are protected.
+    pub checksum_algorithm: ChecksumAlgorithm,
+    /// The SHA-256 to prove.
+    pub sha256: Option<Sha256Digest>,
+    /// The object's user metadata.
+    pub metadata: Metadata,
+    /// The object's key, below the prefix.
+    pub key: Option<String>,
+    /// Whether an object may be replaced.
+    pub overwrite: bool,
+    /// The caller's own name of the content.
+    pub fingerprint: Option<Fingerprint>,
+    /// The caller's key of this call.
+    pub idempotency_key: Option<Fingerprint>,
+    /// What to sign in the same call.
+    pub sign: SignAtInit,
+}
+
+/// What `init` signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignAtInit {
+    /// The first so many parts.
+    First(u32),
+    /// These parts.
+    Parts(Vec<RequestedPart>),
+}
+
+/// An upload that is open.
+pub struct Initiated {
+    /// The upload.
+    pub upload: Upload,
+    /// Whether this call opened it.
+    pub is_new: bool,
+    /// The parts that were signed.
+    pub parts: Vec<SignedUploadPart>,
+    /// Until when their URLs work.
+    pub parts_expire_at: Option<OffsetDateTime>,
+}
+
+impl Service {
+    /// Opens an upload.
+    ///
+    /// # Errors
+    /// [`ServiceError`]: a field cannot be, the file is too large, storage or database are out of reach.
+    pub async fn init(&self, principal: &Principal, new: NewUpload) -> Result<Initiated, ServiceError> {
+        let draft = self.draft(principal, &new)?;
+        let requested = requested_at_init(&draft, &new.sign);
+        // Checked before anything is written, so that a bad wish leaves nothing half-made behind.
+        parts_to_send(&draft, &requested, self.rules.sign_limit).map_err(named_for_init)?;
+        let (upload, is_new) = self.find_or_insert(draft).await?;
+        let opened = self.ensure_open(upload.clone()).await;
+        let upload = match opened {
+            Ok(upload) => upload,
+            Err(error) => {
+                self.drop_unopened(upload).await;
+                return Err(error);
+            }
+        };
+        let requested = requested_at_init(&upload, &new.sign);
+        let wanted =
+            parts_to_send(&upload, &requested, self.rules.sign_limit).map_err(named_for_init)?;
+        if wanted.is_empty() {
+            return Ok(Initiated { upload, is_new, parts: Vec::new(), parts_expire_at: None });
+        }
+        let (parts, until) = self.sign_resolved(&upload, &wanted).await?;
+        Ok(Initiated { upload, is_new, parts, parts_expire_at: Some(until) })
+    }
+
+    /// The upload as it would be; every field that depends on the gateway's rules is checked here.
+    fn draft(&self, principal: &Principal, new: &NewUpload) -> Result<Upload, ServiceError> {
+        let id = UploadId(Uuid::now_v7());
+        let mut problems = Vec::new();
+        if let Some((limit_bytes, size_bytes)) = self.rules.max_size_bytes.zip(new.size_bytes)
+            && size_bytes > limit_bytes
+        {
+            return Err(ServiceError::TooLarge { size_bytes, limit_bytes });
+        }
+        let profile = self.storage.profile();
+        if !profile.checksum_algorithms.contains(&new.checksum_algorithm) {
+            let known: Vec<_> = profile.checksum_algorithms.iter().map(|kind| format!("{kind:?}")).collect();
+            let detail = format!("storage does not enforce it; it enforces {}", known.join(", ").to_lowercase());
+            problems.push(FieldProblem::new("checksum_algorithm", detail));
+        }
+        let key = self.key(principal, id, new).map_err(|problem| problems.push(problem)).ok();
+        let plan = self.plan(new)?.map_err(|problem| problems.push(problem)).ok();
+        let (Some(key), Some(plan), true) = (key, plan, problems.is_empty()) else {
+            return Err(ServiceError::Invalid(problems));
+        };
+        let spec = UploadSpec {
+            tenant: principal.tenant.clone(),
+            bucket: self.storage.bucket().to_owned(),
+            key,
+            filename: new.filename.clone(),
+            content_type: new.content_type.clone(),
+            checksum_algorithm: new.checksum_algorithm,
+            metadata: new.metadata.clone(),
+            overwrite: new.overwrite,
+            fingerprint: new.fingerprint.clone(),
+            idempotency_key: new.idempotency_key.clone(),
+            transfer: plan.transfer(profile.put_support(new.overwrite)),
+        };
+        let life = (self.clock.now(), self.rules.lifetime);
+        Ok(Upload::new(id, spec, plan, new.sha256, life))
+    }
+
+    fn key(&self, principal: &Principal, id: UploadId, new: &NewUpload) -> Result<ObjectKey, FieldProblem> {
+        let prefix = &self.rules.key_prefix;
+        let key = match &new.key {
+            None => default_object_key(prefix, id, &new.filename),
+            Some(_) if !principal.may_name_keys => {
+                return Err(FieldProblem::new("key", "you may not name keys: leave it out"));
+            }
+            Some(key) => {
+                // Checked alone as well: with a prefix before it, an empty or leading-slash key would pass.
+                ObjectKey::new(key.clone()).map_err(|error| FieldProblem::new("key", error))?;
+                format!("{prefix}{key}")
+            }
+        };
+        ObjectKey::new(key).map_err(|error| FieldProblem::new("key", error))
+    }
+
+    fn plan(&self, new: &NewUpload) -> Result<Result<Plan, FieldProblem>, ServiceError> {
+        let usual = match new.size_bytes {
+            Some(_) => self.rules.part_size_bytes,
+            None => self.rules.stream_part_size_bytes,
+        };
+        let wish = new.part_size_bytes.unwrap_or(usual);
+        match Plan::new(new.size_bytes, wish, &self.storage.profile().limits) {
+            Ok(plan) => Ok(Ok(plan)),
+            Err(PlanError::TooLarge { size_bytes, max_bytes }) => {
+                Err(ServiceError::TooLarge { size_bytes, limit_bytes: max_bytes })
+            }
+            Err(error @ PlanError::EmptyPart) => Ok(Err(FieldProblem::new("part_size", error))),
+        }
+    }
+
+    /// Writes the draft, unless the caller's idempotency key or fingerprint names an upload already.
+    async fn find_or_insert(&self, draft: Upload) -> Result<(Upload, bool), ServiceError> {
+        for _ in 0..super::MAX_CONFLICTS {
+            if let Some(found) = self.find(&draft).await? {
+                return Ok((found, false));
+            }
+            match self.store.insert(&draft).await? {
+                InsertOutcome::Inserted => {
+                    tracing::info!(upload.id = %draft.id, size_bytes = draft.plan.size_bytes(), "upload opened");
+                    return Ok((draft, true));
+                }
+                // Somebody was faster between our look and our write: look again.
+                InsertOutcome::Duplicate => {}
+            }
+        }
+        Err(ServiceError::Busy)
+    }
+
+    async fn find(&self, draft: &Upload) -> Result<Option<Upload>, ServiceError> {
+        let spec = &draft.spec;
+        if let Some(key) = &spec.idempotency_key
+            && let Some(found) = self.store.find_by_idempotency_key(&spec.tenant, key).await?
+        {
+            let same = found.plan.size_bytes() == draft.plan.size_bytes()
+                && found.spec.filename == spec.filename;
+            if !same {
+                let detail = "was used for another file: use a new key for every upload";
+                return Err(ServiceError::invalid("header.Idempotency-Key", detail));
+            }
+            found.check_takes_parts(self.clock.now())?;
+            return Ok(Some(found));
+        }
+        let Some(fingerprint) = &spec.fingerprint else { return Ok(None) };
+        let size_bytes = draft.plan.size_bytes();
+        let found = self.store.find_by_fingerprint(&spec.tenant, fingerprint, size_bytes).await?;
+        let Some(found) = found else { return Ok(None) };
+        if !found.is_overdue(self.clock.now()) {
+            return Ok(Some(found));
+        }
+        // Its time is over but the sweep has not been by: make room for the new one.
+        self.begin_abort(found, AbortReason::Expired).await?;
+        Ok(None)
+    }
+
+    /// An upload that storage would not open: one that the caller cannot find again is taken back at once.
+    async fn drop_unopened(&self, upload: Upload) {
+        let findable = upload.spec.idempotency_key.is_some() || upload.spec.fingerprint.is_some();
+        if findable || upload.state != State::Creating {
+            return;
+        }
+        if let Err(error) = self.begin_abort(upload, AbortReason::Requested).await {
+            tracing::warn!(%error, "an upload that could not be opened is left to the sweep");
+        }
+    }
+}
+
+fn requested_at_init(upload: &Upload, sign: &SignAtInit) -> Vec<RequestedPart> {
+    match sign {
+        SignAtInit::Parts(parts) => parts.clone(),
+        SignAtInit::First(count) => {
+            let last = upload.plan.total_parts().map_or(*count, |total| total.min(*count));
+            let part = |number| RequestedPart { number, checksum: None, size_bytes: None };
+            (1..=last).map(part).collect()
+        }
+    }
+}
+
+/// In `init` the list of parts is the field `sign`.
+fn named_for_init(error: ServiceError) -> ServiceError {
+    match error {
+        ServiceError::Invalid(problems) => ServiceError::Invalid(
+            problems
+                .into_iter()
+                .map(|problem| {
+                    let field = problem.field.replacen("parts", "sign", 1);
+                    FieldProblem { field, ..problem }
+                })
+                .collect(),
+        ),
+        other => other,
+    }
+}

@@ -1,0 +1,107 @@
+//! Asks storage what it holds of an upload, and makes that our truth.
+
+use super::{Service, ServiceError};
+use crate::storage::StorageErrorKind;
+use crate::upload::{
+    ListedPart, Mismatch, ObjectProof, PartNumber, PartRecord, PartSet, Transfer, Upload, reconcile,
+};
+
+/// What storage said.
+pub(super) struct Refreshed {
+    /// The upload, with a new multipart upload behind it if storage had lost the old one.
+    pub(super) upload: Upload,
+    /// What is known of its parts now.
+    pub(super) records: Vec<PartRecord>,
+    /// Parts that are in storage but not as declared or reported.
+    pub(super) mismatches: Vec<Mismatch>,
+    /// The object is there already: an earlier completion got further than we knew.
+    pub(super) finished: bool,
+}
+
+impl Service {
+    /// Replaces what was reported of an open upload by what storage lists.
+    pub(super) async fn refresh(&self, upload: Upload) -> Result<Refreshed, ServiceError> {
+        match upload.spec.transfer {
+            Transfer::Empty => Ok(Refreshed::nothing(upload)),
+            Transfer::Put => self.refresh_put(upload).await,
+            Transfer::Multipart => {
+                let upload = self.ensure_open(upload).await?;
+                self.refresh_multipart(upload).await
+            }
+        }
+    }
+
+    /// A small file is either at its key or it is not.
+    async fn refresh_put(&self, upload: Upload) -> Result<Refreshed, ServiceError> {
+        let asked_at = self.clock.now();
+        let listed: Vec<_> = match self.storage.head(&upload).await? {
+            Some(object) if is_ours(&upload, &object) => PartNumber::new(1)
+                .map(|number| ListedPart {
+                    number,
+                    size_bytes: object.size_bytes,
+                    etag: object.etag,
+                    checksum: None,
+                })
+                .into_iter()
+                .collect(),
+            _ => Vec::new(),
+        };
+        self.reconcile_with(upload, &listed, asked_at).await
+    }
+
+    async fn refresh_multipart(&self, upload: Upload) -> Result<Refreshed, ServiceError> {
+        let Some(s3_upload_id) = upload.s3_upload_id.clone() else { return Ok(Refreshed::nothing(upload)) };
+        let known: PartSet = self.store.received(upload.id).await?.numbers;
+        let asked_at = self.clock.now();
+        let kind = upload.spec.checksum_algorithm;
+        let key = upload.spec.key.as_str();
+        match self.storage.list_parts(key, &s3_upload_id, kind, &known).await {
+            Ok(listed) => self.reconcile_with(upload, &listed, asked_at).await,
+            Err(error) if error.kind == StorageErrorKind::NoSuchUpload => self.recover_lost(upload).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Storage does not know the multipart upload: it was finished (and we did not hear of it), or reaped.
+    ///
+    /// Invariant: an upload id outlives the S3 upload id. A new multipart upload takes the place of a reaped one,
+    /// and all parts are missing again.
+    pub(super) async fn recover_lost(&self, upload: Upload) -> Result<Refreshed, ServiceError> {
+        let object = self.storage.head(&upload).await?;
+        if object.is_some_and(|object| is_ours(&upload, &object)) {
+            return Ok(Refreshed { finished: true, ..Refreshed::nothing(upload) });
+        }
+        tracing::warn!(upload.id = %upload.id, "storage lost the multipart upload; its parts must be sent again");
+        metrics::counter!("partgate_uploads_reopened_total").increment(1);
+        let upload = self.open_multipart(upload).await?;
+        let now = self.clock.now();
+        self.store.replace_parts(upload.id, &[], now, now).await?;
+        Ok(Refreshed::nothing(upload))
+    }
+
+    async fn reconcile_with(
+        &self,
+        upload: Upload,
+        listed: &[ListedPart],
+        asked_at: time::OffsetDateTime,
+    ) -> Result<Refreshed, ServiceError> {
+        let known = self.store.parts(upload.id, upload.spec.checksum_algorithm).await?;
+        let reconciled = reconcile(&upload.plan, &known, listed);
+        if reconciled.records != known {
+            let now = self.clock.now();
+            self.store.replace_parts(upload.id, &reconciled.records, asked_at, now).await?;
+        }
+        let (records, mismatches) = (reconciled.records, reconciled.mismatches);
+        Ok(Refreshed { upload, records, mismatches, finished: false })
+    }
+}
+
+impl Refreshed {
+    fn nothing(upload: Upload) -> Self {
+        Self { upload, records: Vec::new(), mismatches: Vec::new(), finished: false }
+    }
+}
+
+pub(super) fn is_ours(upload: &Upload, object: &ObjectProof) -> bool {
+    object.upload_id.as_deref() == Some(upload.id.to_string().as_str())
+}

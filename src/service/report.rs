@@ -1,0 +1,25 @@
+//! Remembers parts that a client says storage has accepted.
+
+use super::requested::claims;
+use super::{Principal, Service, ServiceError, StatusView, StoredClaim};
+use crate::upload::{PartRecord, UploadId};
+
+impl Service {
+    /// Remembers reported parts; answers how far the upload is.
+    ///
+    /// # Errors
+    /// [`ServiceError`]: the upload is not open, a part is not of this upload, the database is out of reach.
+    pub async fn report(
+        &self,
+        principal: &Principal,
+        id: UploadId,
+        stored: &[StoredClaim],
+    ) -> Result<StatusView, ServiceError> {
+        let upload = self.load(principal, id).await?;
+        upload.check_takes_parts(self.clock.now())?;
+        let claims = claims(&upload, stored, self.rules.sign_limit)?;
+        let records: Vec<_> = claims.into_iter().map(PartRecord::reported).collect();
+        self.store.record_parts(id, &records, self.clock.now()).await?;
+        self.view(self.reload(id).await?).await
+    }
+}

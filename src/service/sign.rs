@@ -1,0 +1,146 @@
+//! Signs a window of parts, and takes the report of the last one in the same call.
+
+use time::OffsetDateTime;
+
+use super::requested::{PartToSend, claims, parts_to_send};
+use super::{Principal, RequestedPart, Service, ServiceError, StoredClaim};
+use crate::storage::{SignedRequest, StorageErrorKind};
+use crate::store::ReceivedParts;
+use crate::upload::{PartNumber, PartRecord, PartSpan, Transfer, Upload, UploadId};
+
+/// One part that may be sent as it is.
+pub struct SignedUploadPart {
+    /// Which part.
+    pub number: PartNumber,
+    /// Where it lies in the file.
+    pub span: PartSpan,
+    /// The request.
+    pub request: SignedRequest,
+}
+
+/// Signed parts of an upload, and how far it is.
+pub struct SignedBatch {
+    /// The upload.
+    pub upload: Upload,
+    /// The parts, in the order asked.
+    pub parts: Vec<SignedUploadPart>,
+    /// Until when the URLs work.
+    pub expires_at: OffsetDateTime,
+    /// What need not be sent again.
+    pub received: ReceivedParts,
+}
+
+impl Service {
+    /// Signs parts and remembers reported ones.
+    ///
+    /// # Errors
+    /// [`ServiceError`]: the upload is not open, a part is not of this upload, storage or database are out of reach.
+    pub async fn sign(
+        &self,
+        principal: &Principal,
+        id: UploadId,
+        parts: &[RequestedPart],
+        stored: &[StoredClaim],
+    ) -> Result<SignedBatch, ServiceError> {
+        let upload = self.load(principal, id).await?;
+        upload.check_takes_parts(self.clock.now())?;
+        let limit = self.rules.sign_limit;
+        let claims = claims(&upload, stored, limit);
+        let wanted = parts_to_send(&upload, parts, limit);
+        let (claims, wanted) = both(claims, wanted)?;
+        let upload = self.ensure_open(upload).await?;
+        let records: Vec<_> = claims.into_iter().map(PartRecord::reported).collect();
+        self.store.record_parts(id, &records, self.clock.now()).await?;
+        let (parts, expires_at) = self.sign_resolved(&upload, &wanted).await?;
+        let received = self.store.received(id).await?;
+        Ok(SignedBatch { upload, parts, expires_at, received })
+    }
+
+    /// Signs parts that were held against the upload.
+    pub(super) async fn sign_resolved(
+        &self,
+        upload: &Upload,
+        wanted: &[PartToSend],
+    ) -> Result<(Vec<SignedUploadPart>, OffsetDateTime), ServiceError> {
+        let window = self.url_window();
+        let (requests, expires_at) = match (&upload.spec.transfer, &upload.s3_upload_id) {
+            (Transfer::Put, _) => {
+                let mut requests = Vec::new();
+                let mut until = window.now + window.ttl;
+                for part in wanted {
+                    let (request, expires_at) = self.storage.sign_put(upload, part.checksum, window).await?;
+                    requests.push(request);
+                    until = expires_at;
+                }
+                // The row must know it before the URL can be used: abort has to outlast it.
+                self.store.extend_urls(upload.id, until).await?;
+                (requests, until)
+            }
+            (Transfer::Multipart, Some(s3_upload_id)) => {
+                let parts: Vec<_> =
+                    wanted.iter().map(|part| (part.number, part.span.size_bytes, part.checksum)).collect();
+                self.storage.sign_parts(upload, s3_upload_id, &parts, window).await?
+            }
+            (Transfer::Empty, _) | (Transfer::Multipart, None) => (Vec::new(), window.now + window.ttl),
+        };
+        metrics::counter!("partgate_urls_signed_total").increment(requests.len() as u64);
+        let parts = wanted
+            .iter()
+            .zip(requests)
+            .map(|(part, request)| SignedUploadPart { number: part.number, span: part.span, request })
+            .collect();
+        Ok((parts, expires_at))
+    }
+
+    /// An upload that storage knows: one whose opening was cut off is opened now.
+    pub(super) async fn ensure_open(&self, upload: Upload) -> Result<Upload, ServiceError> {
+        if upload.spec.transfer != Transfer::Multipart || upload.s3_upload_id.is_some() {
+            return Ok(upload);
+        }
+        self.open_multipart(upload).await
+    }
+
+    /// Opens a (new) multipart upload behind the same id.
+    pub(super) async fn open_multipart(&self, upload: Upload) -> Result<Upload, ServiceError> {
+        let replaced = upload.s3_upload_id.clone();
+        let s3_upload_id = self.storage.create_multipart(&upload).await?;
+        let opened = self
+            .transition(upload.clone(), |current, now| {
+                if current.s3_upload_id == replaced {
+                    current.opened(s3_upload_id.clone(), now)
+                } else {
+                    // Somebody else opened it while we did; what they wrote stands.
+                    Err(crate::upload::Refusal::Closed(current.state))
+                }
+            })
+            .await;
+        if let Ok(opened) = opened {
+            return Ok(opened);
+        }
+        // Ours is not written anywhere, so nobody else would ever take it back.
+        let aborted = self.storage.abort_multipart(upload.spec.key.as_str(), &s3_upload_id).await;
+        if let Err(error) = aborted
+            && error.kind != StorageErrorKind::NoSuchUpload
+        {
+            tracing::warn!(upload.id = %upload.id, %error, "a second multipart upload could not be aborted");
+        }
+        let current = self.reload(upload.id).await?;
+        current.check_takes_parts(self.clock.now())?;
+        if current.s3_upload_id.is_some() { Ok(current) } else { opened }
+    }
+}
+
+/// Both results, or the bad fields of both.
+fn both<A, B>(
+    first: Result<A, ServiceError>,
+    second: Result<B, ServiceError>,
+) -> Result<(A, B), ServiceError> {
+    match (first, second) {
+        (Ok(first), Ok(second)) => Ok((first, second)),
+        (Err(ServiceError::Invalid(mut problems)), Err(ServiceError::Invalid(more))) => {
+            problems.extend(more);
+            Err(ServiceError::Invalid(problems))
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
+}

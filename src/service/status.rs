@@ -1,0 +1,68 @@
+//! How far an upload is, by what we know; storage is asked only on request.
+
+use super::{Principal, Service, ServiceError, visible_state};
+use crate::store::ReceivedParts;
+use crate::upload::{PartRecord, State, Upload, UploadId};
+
+/// What a status call asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StatusQuery {
+    /// Ask storage first.
+    pub refresh: bool,
+    /// List every received part.
+    pub parts: bool,
+}
+
+/// An upload and how far it is.
+#[derive(Debug, Clone)]
+pub struct StatusView {
+    /// The upload.
+    pub upload: Upload,
+    /// Its state as callers see it.
+    pub state: State,
+    /// What need not be sent again.
+    pub received: ReceivedParts,
+    /// Every received part, where asked for.
+    pub parts: Option<Vec<PartRecord>>,
+}
+
+impl StatusView {
+    /// The inclusive ranges of part numbers still to send; for a stream, the gaps below the highest received.
+    #[must_use]
+    pub fn missing(&self) -> Vec<[u32; 2]> {
+        let highest = || self.received.numbers.highest().map_or(0, |number| number.value());
+        let total = self.upload.plan.total_parts().unwrap_or_else(highest);
+        self.received.numbers.missing(total)
+    }
+}
+
+impl Service {
+    /// How far an upload is.
+    ///
+    /// # Errors
+    /// [`ServiceError`]: no such upload, or the database (with `refresh`: storage) is out of reach.
+    pub async fn status(
+        &self,
+        principal: &Principal,
+        id: UploadId,
+        query: StatusQuery,
+    ) -> Result<StatusView, ServiceError> {
+        let mut upload = self.load(principal, id).await?;
+        if query.refresh && upload.check_takes_parts(self.clock.now()).is_ok() {
+            upload = self.refresh(upload).await?.upload;
+        }
+        let kind = upload.spec.checksum_algorithm;
+        let mut view = self.view(upload).await?;
+        if query.parts {
+            let parts = self.store.parts(id, kind).await?;
+            view.parts = Some(parts.into_iter().filter(PartRecord::is_received).collect());
+        }
+        Ok(view)
+    }
+
+    pub(super) async fn view(&self, upload: Upload) -> Result<StatusView, ServiceError> {
+        let received = self.store.received(upload.id).await?;
+        let state = visible_state(&upload, self.clock.now());
+        Ok(StatusView { upload, state, received, parts: None })
+    }
+}

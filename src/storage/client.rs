@@ -1,0 +1,224 @@
+//! How storage is reached.
+
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{
+    Builder, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    SharedCredentialsProvider, StalledStreamProtectionConfig,
+};
+
+use super::{Identity, StaticKeys, StorageError, StoreProfile};
+use crate::sigv4::{AddressError, AddressingStyle, BucketAddress};
+
+/// How a bucket is reached and as whom.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// How the gateway reaches storage; none for AWS's own.
+    pub endpoint: Option<String>,
+    /// How clients reach it; none for the same.
+    pub public_endpoint: Option<String>,
+    /// The bucket's region.
+    pub region: String,
+    /// The bucket.
+    pub bucket: String,
+    /// Where the bucket's name goes in URLs.
+    pub style: AddressingStyle,
+    /// Keys; none for the AWS provider chain (environment, profile, web identity, container, instance).
+    pub keys: Option<StaticKeys>,
+    /// A second identity that signs URLs, so that a leaked URL carries only what that one may do.
+    pub signer: Option<StaticKeys>,
+}
+
+/// What storage does with every object that we make there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ServerSide {
+    /// `AES256`, `aws:kms` or `aws:kms:dsse`.
+    pub encryption: Option<String>,
+    /// The key for `aws:kms`.
+    pub kms_key_id: Option<String>,
+    /// The storage class.
+    pub storage_class: Option<String>,
+    /// Tags, as `key=value&key=value`, URL-encoded.
+    pub tagging: Option<String>,
+}
+
+/// How long storage is waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct TimeLimits {
+    /// For a connection.
+    pub connect: Duration,
+    /// For one attempt of a control call.
+    pub attempt: Duration,
+    /// For a control call with all its attempts.
+    pub operation: Duration,
+    /// For CompleteMultipartUpload, which may take minutes on large objects
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>).
+    pub complete: Duration,
+}
+
+impl Default for TimeLimits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            attempt: Duration::from_secs(15),
+            operation: Duration::from_secs(40),
+            complete: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+/// All that storage needs to know.
+#[derive(Debug, Clone)]
+pub struct StorageSettings {
+    /// How it is reached.
+    pub connection: Connection,
+    /// What it does with our objects.
+    pub server_side: ServerSide,
+    /// What it can do.
+    pub profile: StoreProfile,
+    /// How long it is waited for.
+    pub time_limits: TimeLimits,
+}
+
+/// Why storage cannot be set up: something in the settings.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageSetupError {
+    /// `storage.endpoint` or `storage.public_endpoint` is no address.
+    #[error("storage.{field} {value:?} cannot be used")]
+    Address {
+        /// Which of the two.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it.
+        source: AddressError,
+    },
+    /// The provider chain has no credentials.
+    #[error("no storage.access_key_id is set and the AWS provider chain has no credentials")]
+    NoCredentials,
+}
+
+/// One bucket of an S3-compatible store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    pub(super) client: Client,
+    pub(super) identity: Identity,
+    pub(super) public_address: BucketAddress,
+    pub(super) settings: StorageSettings,
+}
+
+impl Storage {
+    /// Prepares the client; asks nothing of storage yet.
+    ///
+    /// # Errors
+    /// [`StorageSetupError`] when the settings cannot work.
+    pub async fn connect(settings: StorageSettings) -> Result<Self, StorageSetupError> {
+        let connection = &settings.connection;
+        let public_address = public_address(connection)?;
+        let provider = match &connection.keys {
+            Some(keys) => static_provider(keys),
+            None => chain_provider(&connection.region).await?,
+        };
+        let signer = connection.signer.as_ref().map_or_else(|| provider.clone(), static_provider);
+        let client = Client::from_conf(client_config(&settings, provider));
+        Ok(Self { client, identity: Identity::new(signer), public_address, settings })
+    }
+
+    /// The bucket that uploads go to.
+    #[must_use]
+    pub fn bucket(&self) -> &str {
+        &self.settings.connection.bucket
+    }
+
+    /// What the store can do.
+    #[must_use]
+    pub fn profile(&self) -> &StoreProfile {
+        &self.settings.profile
+    }
+
+    /// The URL of an object, without any right to it.
+    #[must_use]
+    pub fn object_url(&self, key: &str) -> String {
+        self.public_address.object_url(key)
+    }
+
+    /// Whether storage answers and has the bucket.
+    ///
+    /// # Errors
+    /// [`StorageError`] when it does not.
+    pub async fn check(&self) -> Result<(), StorageError> {
+        self.client
+            .head_bucket()
+            .bucket(self.bucket())
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| StorageError::from_sdk("HeadBucket", error))
+    }
+
+    /// Settings for a call whose body a person's network decides the speed of.
+    pub(super) fn patient(&self) -> Builder {
+        let limits = &self.settings.time_limits;
+        aws_sdk_s3::config::Config::builder()
+            .timeout_config(TimeoutConfig::builder().connect_timeout(limits.connect).build())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .retry_config(RetryConfig::disabled())
+    }
+
+    pub(super) fn complete_limits(&self) -> Builder {
+        let limits = &self.settings.time_limits;
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(limits.connect)
+            .operation_attempt_timeout(limits.complete)
+            .operation_timeout(limits.complete);
+        aws_sdk_s3::config::Config::builder().timeout_config(timeouts.build())
+    }
+}
+
+fn public_address(connection: &Connection) -> Result<BucketAddress, StorageSetupError> {
+    let (field, value) = match (&connection.public_endpoint, &connection.endpoint) {
+        (Some(public), _) => ("public_endpoint", public.clone()),
+        (None, Some(endpoint)) => ("endpoint", endpoint.clone()),
+        (None, None) => ("endpoint", format!("https://s3.{}.amazonaws.com", connection.region)),
+    };
+    BucketAddress::new(&value, &connection.bucket, connection.style)
+        .map_err(|source| StorageSetupError::Address { field, value, source })
+}
+
+fn static_provider(keys: &StaticKeys) -> SharedCredentialsProvider {
+    let credentials =
+        Credentials::new(&keys.access_key_id, &keys.secret_access_key, None, None, "partgate settings");
+    SharedCredentialsProvider::new(credentials)
+}
+
+async fn chain_provider(region: &str) -> Result<SharedCredentialsProvider, StorageSetupError> {
+    let loader = aws_config::defaults(BehaviorVersion::latest()).region(Region::new(region.to_owned()));
+    loader.load().await.credentials_provider().ok_or(StorageSetupError::NoCredentials)
+}
+
+fn client_config(settings: &StorageSettings, provider: SharedCredentialsProvider) -> aws_sdk_s3::Config {
+    let StorageSettings { connection, time_limits, .. } = settings;
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(time_limits.connect)
+        .operation_attempt_timeout(time_limits.attempt)
+        .operation_timeout(time_limits.operation)
+        .build();
+    let mut config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(connection.region.clone()))
+        .credentials_provider(provider)
+        .force_path_style(connection.style == AddressingStyle::Path)
+        // SDKs since 2025 add CRC32 to every request, which stores other than AWS refuse or mishandle.
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+        .retry_config(RetryConfig::standard().with_max_attempts(3))
+        .timeout_config(timeouts);
+    if let Some(endpoint) = &connection.endpoint {
+        config = config.endpoint_url(endpoint);
+    }
+    config.build()
+}

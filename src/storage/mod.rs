@@ -1,0 +1,21 @@
+//! Storage: an S3 bucket, reached by the AWS SDK for control calls and by signed URLs for bytes.
+//!
+//! Everything that a store does differently is levelled here, so that `service` sees one storage. Control calls go
+//! to `storage.endpoint`; URLs are signed for `storage.public_endpoint`, which is how clients reach the same bucket.
+
+mod client;
+mod error;
+mod identity;
+mod list_parts;
+mod multipart;
+mod objects;
+mod profile;
+mod sign;
+
+pub use client::{Connection, ServerSide, Storage, StorageSetupError, StorageSettings, TimeLimits};
+pub use error::{StorageError, StorageErrorKind};
+pub use identity::{Identity, StaticKeys};
+pub use multipart::CompletedPart;
+pub use objects::{PartBody, ProxiedTarget, StoredBody};
+pub use profile::StoreProfile;
+pub use sign::{SignedRequest, UrlWindow};

@@ -1,0 +1,208 @@
+//! Multipart uploads: create, complete, abort.
+
+use aws_sdk_s3::types::{
+    self, ChecksumAlgorithm as SdkAlgorithm, ChecksumType as SdkType, CompletedMultipartUpload,
+    ServerSideEncryption, StorageClass,
+};
+
+use super::{Storage, StorageError, StorageErrorKind};
+use crate::upload::{
+    Checksum, ChecksumAlgorithm, ChecksumType, METADATA_UPLOAD_ID, ObjectChecksum, PartNumber, S3UploadId,
+    Upload,
+};
+
+/// A part as it goes into the object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompletedPart {
+    /// Which part.
+    pub number: PartNumber,
+    /// Its ETag as storage lists it.
+    pub etag: String,
+    /// Its checksum, where it is known.
+    pub checksum: Option<Checksum>,
+}
+
+impl Storage {
+    /// Opens a multipart upload for the upload's object.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn create_multipart(&self, upload: &Upload) -> Result<S3UploadId, StorageError> {
+        const OPERATION: &str = "CreateMultipartUpload";
+        let server_side = &self.settings.server_side;
+        let mut request = self
+            .client
+            .create_multipart_upload()
+            .bucket(&upload.spec.bucket)
+            .key(upload.spec.key.as_str())
+            .content_type(&upload.spec.content_type)
+            .metadata(METADATA_UPLOAD_ID, upload.id.to_string())
+            .set_checksum_algorithm(sdk_algorithm(upload.spec.checksum_algorithm))
+            .set_checksum_type(upload.spec.checksum_algorithm.object_type().map(sdk_type))
+            .set_server_side_encryption(
+                server_side.encryption.as_deref().map(ServerSideEncryption::from),
+            )
+            .set_ssekms_key_id(server_side.kms_key_id.clone())
+            .set_storage_class(server_side.storage_class.as_deref().map(StorageClass::from))
+            .set_tagging(server_side.tagging.clone());
+        for (name, value) in upload.spec.metadata.entries() {
+            request = request.metadata(name, value);
+        }
+        let created =
+            request.send().await.map_err(|error| StorageError::from_sdk(OPERATION, error))?;
+        created
+            .upload_id
+            .filter(|id| !id.is_empty())
+            .map(S3UploadId)
+            .ok_or_else(|| StorageError::unavailable(OPERATION, "the answer has no upload id"))
+    }
+
+    /// Puts the parts together. `expected` is the object's checksum where the parts' combine to one.
+    ///
+    /// # Errors
+    /// [`StorageError`]; an answer of 200 with an error inside counts as that error.
+    pub async fn complete_multipart(
+        &self,
+        upload: &Upload,
+        s3_upload_id: &S3UploadId,
+        parts: &[CompletedPart],
+        expected: Option<&ObjectChecksum>,
+    ) -> Result<(), StorageError> {
+        const OPERATION: &str = "CompleteMultipartUpload";
+        let completed = CompletedMultipartUpload::builder()
+            .set_parts(Some(parts.iter().map(sdk_part).collect()))
+            .build();
+        let mut request = self
+            .client
+            .complete_multipart_upload()
+            .bucket(&upload.spec.bucket)
+            .key(upload.spec.key.as_str())
+            .upload_id(&s3_upload_id.0)
+            .multipart_upload(completed)
+            .set_mpu_object_size(upload.plan.size_bytes().and_then(|size| i64::try_from(size).ok()));
+        if !upload.spec.overwrite && self.settings.profile.conditional_writes {
+            request = request.if_none_match("*");
+        }
+        if let Some(expected) = expected.filter(|sum| sum.checksum_type == ChecksumType::FullObject) {
+            // Garage refuses the type without the value, so they go together.
+            let value = Some(expected.value.clone());
+            request = request.checksum_type(SdkType::FullObject);
+            request = match expected.algorithm {
+                ChecksumAlgorithm::Crc64nvme => request.set_checksum_crc64_nvme(value),
+                ChecksumAlgorithm::Crc32c => request.set_checksum_crc32_c(value),
+                ChecksumAlgorithm::Crc32 => request.set_checksum_crc32(value),
+                ChecksumAlgorithm::None
+                | ChecksumAlgorithm::Sha1
+                | ChecksumAlgorithm::Sha256
+                | ChecksumAlgorithm::Md5 => request,
+            };
+        }
+        request
+            .customize()
+            .config_override(self.complete_limits())
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| StorageError::from_sdk(OPERATION, error))
+    }
+
+    /// Takes a multipart upload back. One that storage does not know is as good as taken back.
+    ///
+    /// # Errors
+    /// [`StorageError`] when storage does not answer or refuses.
+    pub async fn abort_multipart(&self, key: &str, s3_upload_id: &S3UploadId) -> Result<(), StorageError> {
+        const OPERATION: &str = "AbortMultipartUpload";
+        let aborted = self
+            .client
+            .abort_multipart_upload()
+            .bucket(self.bucket())
+            .key(key)
+            .upload_id(&s3_upload_id.0)
+            .send()
+            .await
+            .map_err(|error| StorageError::from_sdk(OPERATION, error));
+        match aborted {
+            Err(error) if error.kind != StorageErrorKind::NoSuchUpload => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The multipart uploads at a key. MinIO lists by exact key only, so a key is what can be asked for everywhere.
+    ///
+    /// # Errors
+    /// [`StorageError`] when storage does not answer or refuses.
+    pub async fn multiparts_at(&self, key: &str) -> Result<Vec<S3UploadId>, StorageError> {
+        let listed = self
+            .client
+            .list_multipart_uploads()
+            .bucket(self.bucket())
+            .prefix(key)
+            .send()
+            .await
+            .map_err(|error| StorageError::from_sdk("ListMultipartUploads", error))?;
+        let at_key = listed.uploads().iter().filter(|found| found.key() == Some(key));
+        Ok(at_key.filter_map(|found| found.upload_id()).map(|id| S3UploadId(id.to_owned())).collect())
+    }
+
+    /// Whether storage still holds anything of a multipart upload.
+    ///
+    /// # Errors
+    /// [`StorageError`] when storage does not answer or refuses.
+    pub async fn multipart_exists(
+        &self,
+        key: &str,
+        s3_upload_id: &S3UploadId,
+    ) -> Result<bool, StorageError> {
+        let listed = self
+            .client
+            .list_parts()
+            .bucket(self.bucket())
+            .key(key)
+            .upload_id(&s3_upload_id.0)
+            .max_parts(1)
+            .send()
+            .await
+            .map_err(|error| StorageError::from_sdk("ListParts", error));
+        match listed {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind == StorageErrorKind::NoSuchUpload => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn sdk_algorithm(algorithm: ChecksumAlgorithm) -> Option<SdkAlgorithm> {
+    match algorithm {
+        ChecksumAlgorithm::None | ChecksumAlgorithm::Md5 => None,
+        ChecksumAlgorithm::Crc64nvme => Some(SdkAlgorithm::Crc64Nvme),
+        ChecksumAlgorithm::Crc32c => Some(SdkAlgorithm::Crc32C),
+        ChecksumAlgorithm::Crc32 => Some(SdkAlgorithm::Crc32),
+        ChecksumAlgorithm::Sha1 => Some(SdkAlgorithm::Sha1),
+        ChecksumAlgorithm::Sha256 => Some(SdkAlgorithm::Sha256),
+    }
+}
+
+fn sdk_type(checksum_type: ChecksumType) -> SdkType {
+    match checksum_type {
+        ChecksumType::FullObject => SdkType::FullObject,
+        ChecksumType::Composite => SdkType::Composite,
+    }
+}
+
+/// MinIO wants the checksum of every part of a checksummed upload again, AWS that of composite ones.
+fn sdk_part(part: &CompletedPart) -> types::CompletedPart {
+    let builder = types::CompletedPart::builder()
+        .part_number(part.number.value() as i32)
+        .e_tag(part.etag.clone());
+    let Some(checksum) = part.checksum else { return builder.build() };
+    let value = Some(checksum.to_base64());
+    match checksum.algorithm() {
+        ChecksumAlgorithm::None | ChecksumAlgorithm::Md5 => builder,
+        ChecksumAlgorithm::Crc64nvme => builder.set_checksum_crc64_nvme(value),
+        ChecksumAlgorithm::Crc32c => builder.set_checksum_crc32_c(value),
+        ChecksumAlgorithm::Crc32 => builder.set_checksum_crc32(value),
+        ChecksumAlgorithm::Sha1 => builder.set_checksum_sha1(value),
+        ChecksumAlgorithm::Sha256 => builder.set_checksum_sha256(value),
+    }
+    .build()
+}
