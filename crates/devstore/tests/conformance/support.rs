@@ -191,6 +191,25 @@ impl Space {
         Answer::of(request.send().await.unwrap()).await
     }
 
+    /// Sends a request whose signature is in the Authorization header, with an aws-chunked body.
+    pub(crate) async fn send_chunked(
+        &self,
+        path_and_query: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> Answer {
+        let url = format!("{}/{}/{path_and_query}", self.endpoint.url, self.bucket);
+        let mut all = vec![("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")];
+        all.extend_from_slice(headers);
+        let mut request = self.http.put(&url).body(body);
+        for (name, value) in self.endpoint.authorization("PUT", &url, &all).into_iter().chain(
+            all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        ) {
+            request = request.header(name, value);
+        }
+        Answer::of(request.send().await.unwrap()).await
+    }
+
     /// Signs and sends a request as it is meant to be sent.
     pub(crate) async fn send_signed(&self, presign: &Presign, body: &[u8]) -> Answer {
         self.send(presign.method, &self.url(presign), &presign.headers, body).await
@@ -246,6 +265,30 @@ impl Endpoint {
 
     fn credentials(&self) -> Credentials {
         Credentials::new(&self.access_key_id, &self.secret_access_key, None, None, "conformance")
+    }
+
+    /// The headers that sign a request with an aws-chunked body.
+    fn authorization(&self, method: &str, url: &str, headers: &[(&str, &str)]) -> Vec<(String, String)> {
+        let mut settings = SigningSettings::default();
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        let identity = self.credentials().into();
+        let params = aws_sigv4::sign::v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name("s3")
+            .time(SystemTime::now())
+            .settings(settings)
+            .build()
+            .unwrap()
+            .into();
+        let body = SignableBody::StreamingUnsignedPayloadTrailer;
+        let request = SignableRequest::new(method, url, headers.iter().copied(), body).unwrap();
+        let (instructions, _) = sign(request, &params).unwrap().into_parts();
+        instructions
+            .headers()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
     }
 
     fn sign(&self, bucket: &str, presign: &Presign) -> String {
