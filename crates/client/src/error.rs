@@ -17,10 +17,26 @@ pub enum Error {
     /// The HTTP client could not be set up (no usable TLS roots, for example).
     #[error("the HTTP client cannot be set up")]
     HttpSetup(#[source] reqwest::Error),
+    /// The gateway was never reached: it is not running, or the address is wrong.
+    #[error("cannot reach the gateway at {address}: {detail}")]
+    Unreachable {
+        /// The gateway's address.
+        address: String,
+        /// What the network said.
+        detail: String,
+    },
     /// The file, or the stream, cannot be read. The upload stays and can be resumed.
     #[error("cannot read {}", path.display())]
     FileUnreadable {
         /// The file; the given name for a stream.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The downloaded file cannot be written.
+    #[error("cannot write {}", path.display())]
+    FileUnwritable {
+        /// The file.
         path: PathBuf,
         /// What the operating system said.
         source: io::Error,
@@ -118,7 +134,9 @@ impl Error {
     #[must_use]
     pub fn resumable(&self) -> bool {
         match self {
-            Self::FileUnreadable { .. }
+            Self::Unreachable { .. }
+            | Self::FileUnreadable { .. }
+            | Self::FileUnwritable { .. }
             | Self::Unauthorized(_)
             | Self::SignatureRefused { .. }
             | Self::StorageRefused { .. }
@@ -143,7 +161,9 @@ impl Error {
         match self {
             Self::InvalidGatewayUrl(_) => "invalid_gateway_url",
             Self::HttpSetup(_) => "http_setup",
+            Self::Unreachable { .. } => "unreachable",
             Self::FileUnreadable { .. } => "file_unreadable",
+            Self::FileUnwritable { .. } => "file_unwritable",
             Self::FileChanged { .. } => "file_changed",
             Self::Locked { .. } => "locked",
             Self::StateUnwritable { .. } => "state_unwritable",

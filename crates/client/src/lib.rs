@@ -4,6 +4,7 @@ mod body;
 mod checksum;
 mod concurrency;
 mod decide;
+mod download;
 mod error;
 mod fingerprint;
 mod gateway;
@@ -14,6 +15,7 @@ mod source;
 mod upload;
 mod window;
 
+pub use download::{Download, Downloaded};
 pub use error::Error;
 pub use gateway::{CompleteAnswer, FileLink, Gateway, GatewayBuilder, Initialised, ListQuery, TokenFuture};
 pub use partgate_api as api;

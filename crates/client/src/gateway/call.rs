@@ -1,5 +1,6 @@
 //! One call to the gateway: attempts, waits, and when to give up.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
@@ -15,6 +16,9 @@ use super::{Gateway, problem};
 use crate::backoff::backoff;
 use crate::decide::{Action, GatewayAnswer, History, Seen, Stop, decide};
 use crate::error::{Error, chain};
+
+/// How long a gateway that never answered is tried: a wrong address should be told soon.
+const FIRST_CONTACT: Duration = Duration::from_secs(15);
 
 /// A call to make.
 pub(crate) struct Call {
@@ -127,12 +131,25 @@ impl Gateway {
             if matches!(&failure.seen, Seen::Gateway(answer) if answer.status == 500) {
                 history.internal_errors += 1;
             }
-            if started.elapsed() + wait > self.inner.give_up_after {
-                return Err(Error::Stalled { after: started.elapsed(), detail: failure.words });
+            if let Some(error) = self.gave_up(started.elapsed(), wait, &failure) {
+                return Err(error);
             }
             tracing::debug!(call = call.name, failures, wait_ms = wait.as_millis(), error = %failure.words,
                 "gateway call failed, trying again");
             tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Whether it is time to stop trying: soon, if nothing ever answered at this address.
+    fn gave_up(&self, after: Duration, wait: Duration, failure: &Failure) -> Option<Error> {
+        let reached = self.inner.reached.load(Ordering::Relaxed);
+        let limit =
+            if reached { self.inner.give_up_after } else { self.inner.give_up_after.min(FIRST_CONTACT) };
+        let detail = failure.words.clone();
+        match reached {
+            _ if after + wait <= limit => None,
+            true => Some(Error::Stalled { after, detail }),
+            false => Some(Error::Unreachable { address: self.address().to_owned(), detail }),
         }
     }
 
@@ -148,6 +165,7 @@ impl Gateway {
             request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
         }
         let response = request.send().await.map_err(|error| network_failure(call, error))?;
+        self.inner.reached.store(true, Ordering::Relaxed);
         let status = response.status();
         let headers = response.headers().clone();
         let body = response.bytes().await.map_err(|error| network_failure(call, error))?;

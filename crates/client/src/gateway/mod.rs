@@ -7,6 +7,7 @@ mod routes;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ struct Inner {
     token: RwLock<Option<String>>,
     token_hook: Option<TokenHook>,
     give_up_after: Duration,
+    /// Some call was answered: the address is right.
+    reached: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Gateway {
@@ -102,6 +105,7 @@ impl Gateway {
                     token: RwLock::new(Some(token.to_owned())),
                     token_hook: self.inner.token_hook.clone(),
                     give_up_after: self.inner.give_up_after,
+                    reached: Arc::clone(&self.inner.reached),
                 }),
             },
             _ => self.clone(),
@@ -181,6 +185,7 @@ impl GatewayBuilder {
                 token: RwLock::new(self.token),
                 token_hook: self.token_hook,
                 give_up_after: self.give_up_after,
+                reached: Arc::default(),
             }),
         })
     }
