@@ -104,12 +104,7 @@ pub(super) async fn get_object(
         (extent.file, size_bytes)
     });
     output.body = Some(backend.blobs.read(Slice::cut(files, selection.range), guard));
-    // The overrides replace the object's own headers; s3s applies only some of them.
-    output.content_type = input.response_content_type.or(output.content_type);
-    output.content_disposition = input.response_content_disposition.or(output.content_disposition);
-    output.content_encoding = input.response_content_encoding.or(output.content_encoding);
-    output.content_language = input.response_content_language.or(output.content_language);
-    output.cache_control = input.response_cache_control.or(output.cache_control);
+    // The response-* overrides are applied by s3s; on HEAD they are not.
     Ok(S3Response::new(output))
 }
 

@@ -246,7 +246,8 @@ async fn uploads_are_paged_also_within_a_key() {
     let mut seen = Vec::new();
     let (mut key_marker, mut id_marker) = (None, None);
     loop {
-        let page = space.s3.list_multipart_uploads().bucket(&space.bucket).prefix(space.key("")).max_uploads(2);
+        let page =
+            space.s3.list_multipart_uploads().bucket(&space.bucket).prefix(space.key("")).max_uploads(2);
         let page = page.set_key_marker(key_marker).set_upload_id_marker(id_marker).send().await.unwrap();
         assert!(page.uploads().len() <= 2);
         seen.extend(page.uploads().iter().filter_map(|upload| upload.upload_id()).map(str::to_owned));

@@ -209,9 +209,8 @@ async fn aborting_an_unknown_upload_is_no_such_upload() {
     let space = space().await;
     let key = space.key("file");
     let id = space.create(&key).await;
-    let abort = |id: &str| {
-        space.s3.abort_multipart_upload().bucket(&space.bucket).key(&key).upload_id(id).send()
-    };
+    let abort =
+        |id: &str| space.s3.abort_multipart_upload().bucket(&space.bucket).key(&key).upload_id(id).send();
     abort(&id).await.unwrap();
     assert_eq!(code(abort(&id).await), "NoSuchUpload");
     assert_eq!(code(abort("nonsense").await), "NoSuchUpload");
@@ -227,7 +226,8 @@ async fn an_upload_id_is_bound_to_its_key() {
     assert_eq!(code(space.completing(&other, &id, &[part]).send().await), "NoSuchUpload");
     let list = space.s3.list_parts().bucket(&space.bucket).key(&other).upload_id(&id).send().await;
     assert_eq!(code(list), "NoSuchUpload");
-    let abort = space.s3.abort_multipart_upload().bucket(&space.bucket).key(&other).upload_id(&id).send().await;
+    let abort =
+        space.s3.abort_multipart_upload().bucket(&space.bucket).key(&other).upload_id(&id).send().await;
     assert_eq!(code(abort), "NoSuchUpload");
 }
 

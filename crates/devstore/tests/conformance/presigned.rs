@@ -136,7 +136,11 @@ async fn an_unsigned_copy_source_is_refused() {
     let header = ("x-amz-copy-source".to_owned(), format!("{}/{}", space.bucket, encode(&source, true)));
     let answer = space.send("PUT", &url, &[header], b"").await;
     answer.assert_error(403, "AccessDenied");
-    assert!(answer.body.contains("<HeadersNotSigned>x-amz-copy-source</HeadersNotSigned>"), "{}", answer.body);
+    assert!(
+        answer.body.contains("<HeadersNotSigned>x-amz-copy-source</HeadersNotSigned>"),
+        "{}",
+        answer.body
+    );
 }
 
 #[tokio::test]
@@ -276,7 +280,9 @@ async fn a_body_without_a_length_does_not_pass_for_a_signed_length() {
 #[tokio::test]
 async fn odd_keys_can_be_presigned() {
     let space = space().await;
-    for name in ["a b", "ü/日本語", "plus+plus", "per%cent%41", "q?a=b&c#d", "a//b", "tilde~'()*!", "x=y;z,w:@$"] {
+    for name in
+        ["a b", "ü/日本語", "plus+plus", "per%cent%41", "q?a=b&c#d", "a//b", "tilde~'()*!", "x=y;z,w:@$"]
+    {
         let key = space.key(name);
         space.send_signed(&space.presign("PUT", &key), name.as_bytes()).await.assert_ok();
         assert_eq!(space.get(&key).await, name.as_bytes(), "{name}");

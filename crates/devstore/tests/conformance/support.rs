@@ -92,6 +92,12 @@ impl Space {
         Self { s3, http, endpoint, bucket, prefix: format!("{}/", unique()) }
     }
 
+    /// The same place on a store that was opened again.
+    pub(crate) fn moved_to(self, endpoint: Endpoint) -> Self {
+        let s3 = endpoint.client(RequestChecksumCalculation::WhenRequired);
+        Self { s3, endpoint, ..self }
+    }
+
     /// A key of this test's own.
     pub(crate) fn key(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
@@ -123,13 +129,7 @@ impl Space {
     }
 
     /// Uploads a part and returns what Complete needs of it.
-    pub(crate) async fn part(
-        &self,
-        key: &str,
-        upload_id: &str,
-        number: i32,
-        body: &[u8],
-    ) -> CompletedPart {
+    pub(crate) async fn part(&self, key: &str, upload_id: &str, number: i32, body: &[u8]) -> CompletedPart {
         let body = ByteStream::from(body.to_vec());
         let part = self.s3.upload_part().bucket(&self.bucket).key(key).upload_id(upload_id);
         let part = part.part_number(number).body(body).send().await.unwrap();
@@ -202,9 +202,12 @@ impl Space {
         let mut all = vec![("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")];
         all.extend_from_slice(headers);
         let mut request = self.http.put(&url).body(body);
-        for (name, value) in self.endpoint.authorization("PUT", &url, &all).into_iter().chain(
-            all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-        ) {
+        for (name, value) in self
+            .endpoint
+            .authorization("PUT", &url, &all)
+            .into_iter()
+            .chain(all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        {
             request = request.header(name, value);
         }
         Answer::of(request.send().await.unwrap()).await
@@ -285,10 +288,7 @@ impl Endpoint {
         let body = SignableBody::StreamingUnsignedPayloadTrailer;
         let request = SignableRequest::new(method, url, headers.iter().copied(), body).unwrap();
         let (instructions, _) = sign(request, &params).unwrap().into_parts();
-        instructions
-            .headers()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect()
+        instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     fn sign(&self, bucket: &str, presign: &Presign) -> String {
@@ -399,7 +399,7 @@ pub(crate) fn blob_files(data_dir: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-fn config(data_dir: PathBuf) -> DevStoreConfig {
+pub(crate) fn config(data_dir: PathBuf) -> DevStoreConfig {
     DevStoreConfig {
         data_dir,
         region: "us-east-1".to_owned(),
@@ -407,6 +407,19 @@ fn config(data_dir: PathBuf) -> DevStoreConfig {
         secret_access_key: "conformance-secret".to_owned(),
         min_part_size_bytes: S3_MIN_PART_SIZE_BYTES,
         durability: Durability::Process,
+    }
+}
+
+/// An embedded store in another process.
+pub(crate) fn own_endpoint(url: String) -> Endpoint {
+    let config = config(PathBuf::new());
+    Endpoint {
+        url,
+        access_key_id: config.access_key_id,
+        secret_access_key: config.secret_access_key,
+        region: config.region,
+        bucket: None,
+        store: None,
     }
 }
 
