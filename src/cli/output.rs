@@ -10,6 +10,9 @@ use serde::Serialize;
 /// Without a terminal, a line of progress is written this often.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
+/// So many parts that failed are told one by one.
+const TROUBLES_SHOWN: u32 = 5;
+
 /// Which gateway a command talks to.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Connection {
@@ -131,6 +134,7 @@ pub(crate) struct ProgressView {
     bar: Option<ProgressBar>,
     lines: bool,
     last_line: Instant,
+    troubles: u32,
 }
 
 impl ProgressView {
@@ -142,6 +146,7 @@ impl ProgressView {
             bar: (wanted && terminal).then(new_bar),
             lines: wanted && !terminal,
             last_line: Instant::now(),
+            troubles: 0,
         }
     }
 
@@ -161,8 +166,19 @@ impl ProgressView {
         }
     }
 
+    /// Says that something failed and is tried again; after a few times that is only counted.
+    pub(crate) fn trouble(&mut self, line: &str) {
+        self.troubles += 1;
+        if self.troubles <= TROUBLES_SHOWN {
+            self.note(line);
+        }
+        if self.troubles == TROUBLES_SHOWN {
+            self.note("(more of that is counted, not shown)");
+        }
+    }
+
     /// Says something on a line of its own, above the bar.
-    pub(crate) fn say(&self, line: &str) {
+    pub(crate) fn note(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
             None if self.lines => eprintln!("{line}"),
@@ -209,7 +225,8 @@ fn state_words(progress: &Progress) -> String {
         _ => {
             let rate = format!("{}/s", human_size(progress.bytes_per_second as u64));
             let left = progress.time_left.map(|left| format!(", {} left", human_time(left)));
-            rate + &left.unwrap_or_default()
+            let retries = (progress.retries > 0).then(|| format!(", {} sent again", progress.retries));
+            rate + &left.unwrap_or_default() + &retries.unwrap_or_default()
         }
     }
 }

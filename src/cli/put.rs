@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::CliError;
 use super::output::{
-    Connection, ProgressView, Verbosity, human_size, human_time, parse_size, print_json, print_line, words,
+    Connection, ProgressView, Verbosity, human_size, parse_size, print_json, print_line, words,
 };
 
 /// Upload files, and resume what was interrupted
@@ -248,7 +248,7 @@ async fn put(
         tokio::select! {
             biased;
             result = &mut running => break result,
-            Some(event) = happened.recv() => tell(&view, &item.name, &event),
+            Some(event) = happened.recv() => tell(&mut view, &item.name, &event),
             Ok(()) = progress.changed() => {
                 let current = progress.borrow_and_update().clone();
                 view.show(&current);
@@ -256,7 +256,7 @@ async fn put(
         }
     };
     while let Ok(event) = happened.try_recv() {
-        tell(&view, &item.name, &event);
+        tell(&mut view, &item.name, &event);
     }
     view.end();
     result
@@ -279,22 +279,22 @@ fn options(args: &PutArgs, item: &Item) -> UploadOptions {
 }
 
 /// Says what people want to know as it happens.
-fn tell(view: &ProgressView, name: &str, event: &Event) {
+fn tell(view: &mut ProgressView, name: &str, event: &Event) {
     match event {
-        Event::Resumed { stored_parts, stored_bytes, .. } => {
+        Event::Resumed { stored_parts: 1.., stored_bytes, .. } => {
             let stored = human_size(*stored_bytes);
-            view.say(&format!("{name}: going on; {stored_parts} parts ({stored}) are stored already"));
+            view.note(&format!("{name}: going on, {stored} are stored already"));
         }
         Event::StartedAnew { upload_id } => {
-            view.say(&format!("{name}: the unfinished upload {upload_id} is gone; starting anew"));
+            view.note(&format!("{name}: the unfinished upload {upload_id} is gone; starting anew"));
         }
         Event::NothingToCompare => {
-            view.say(&format!(
+            view.note(&format!(
                 "{name}: storage keeps nothing to compare its parts with; the object will be read back"
             ));
         }
         Event::PartRetried { number, reason } => {
-            view.say(&format!("{name}: part {number} will be sent again: {reason}"));
+            view.trouble(&format!("{name}: part {number} failed: {reason}"));
         }
         _ => {}
     }
@@ -335,8 +335,6 @@ fn result_line(name: &str, uploaded: &Uploaded) -> String {
     if uploaded.sha256.is_some() {
         line.push_str(", sha256");
     }
-    let time = human_time(uploaded.duration);
-    line.push_str(&format!("  in {time}"));
     line
 }
 
@@ -346,7 +344,12 @@ fn report_failure(args: &PutArgs, name: &str, code: &str, message: &str, resumab
             &json!({"file": name, "state": "failed", "code": code, "error": message, "resumable": resumable}),
         );
     }
-    eprintln!("error: {name}: {message}");
+    // Errors about the file itself name it.
+    if message.contains(name) {
+        eprintln!("error: {message}");
+    } else {
+        eprintln!("error: {name}: {message}");
+    }
 }
 
 /// The error, and what to do about it.

@@ -123,3 +123,57 @@ impl Body for PartBody {
         SizeHint::with_exact(self.slice.len_bytes - self.position)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    /// Takes one request and returns it whole.
+    async fn take_request(listener: TcpListener, body_bytes: usize) -> Vec<u8> {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        let header_end = loop {
+            let len = connection.read_buf(&mut request).await.unwrap();
+            let end = request.windows(4).position(|window| window == b"\r\n\r\n");
+            if let Some(end) = end.filter(|end| request.len() >= end + 4 + body_bytes) {
+                break end;
+            }
+            assert!(len > 0, "the request ended early");
+        };
+        connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        assert_eq!(request.len(), header_end + 4 + body_bytes);
+        request
+    }
+
+    #[tokio::test]
+    async fn a_part_is_sent_with_its_length_and_not_in_chunks() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/part", listener.local_addr().unwrap());
+        let bytes: Vec<u8> = (0..1_000_000u32).map(|index| (index % 251) as u8).collect();
+        let taken = tokio::spawn(take_request(listener, 700_000));
+        let source = Source::Memory(bytes.clone().into());
+        let sent = Sent::default();
+        let body = PartBody::new(Slice { source, offset: 100_000, len_bytes: 700_000 }, sent.clone());
+        reqwest::Client::new().put(url).body(reqwest::Body::wrap(body)).send().await.unwrap();
+        let request = taken.await.unwrap();
+        let head = String::from_utf8_lossy(&request[..request.len() - 700_000]).to_lowercase();
+        assert!(head.contains("content-length: 700000\r\n"), "{head}");
+        assert!(!head.contains("transfer-encoding"), "{head}");
+        assert!(request.ends_with(&bytes[100_000..800_000]));
+        assert_eq!(sent.part_bytes(), 700_000);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_read_is_told_apart_from_the_network() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/part", listener.local_addr().unwrap());
+        let sent = Sent::default();
+        let source = Source::File(Arc::new(crate::source::SharedFile::new(tempfile::tempfile().unwrap())));
+        let body = PartBody::new(Slice { source, offset: 0, len_bytes: 10 }, sent.clone());
+        let result = reqwest::Client::new().put(url).body(reqwest::Body::wrap(body)).send().await;
+        assert!(result.is_err());
+        assert_eq!(sent.read_error(), Some(io::ErrorKind::UnexpectedEof));
+    }
+}

@@ -27,11 +27,22 @@ pub(crate) fn fingerprint(source: &Source, size_bytes: u64) -> io::Result<String
     Ok(hex::encode(hasher.finalize()))
 }
 
-/// The fingerprint of a file that must have this key: the same content under another key is another upload.
-pub(crate) fn with_key(fingerprint: &str, key: Option<&str>) -> String {
-    match key {
-        Some(key) => hex::encode(Sha256::digest(format!("{fingerprint}\n{key}"))),
-        None => fingerprint.to_owned(),
+/// Where the object must go, if the caller says so.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Destination<'a> {
+    pub(crate) key: Option<&'a str>,
+    pub(crate) overwrite: bool,
+}
+
+/// The fingerprint of a file that must have this key: the same content under another key, or one that may replace an
+/// object, is another upload.
+pub(crate) fn with_destination(fingerprint: &str, destination: Destination<'_>) -> String {
+    match destination {
+        Destination { key: None, overwrite: false } => fingerprint.to_owned(),
+        Destination { key, overwrite } => {
+            let key = key.unwrap_or_default();
+            hex::encode(Sha256::digest(format!("{fingerprint}\n{key}\n{overwrite}")))
+        }
     }
 }
 
@@ -63,8 +74,10 @@ mod tests {
     }
 
     #[test]
-    fn another_key_is_another_upload() {
-        assert_eq!(with_key("f", None), "f");
-        assert_ne!(with_key("f", Some("a")), with_key("f", Some("b")));
+    fn another_destination_is_another_upload() {
+        let of = |key, overwrite| with_destination("f", Destination { key, overwrite });
+        assert_eq!(of(None, false), "f");
+        assert_ne!(of(Some("a"), false), of(Some("b"), false));
+        assert_ne!(of(Some("a"), false), of(Some("a"), true));
     }
 }

@@ -229,7 +229,7 @@ impl Driver {
         Ok(())
     }
 
-    /// True when the upload is completed already.
+    /// True when the upload is completed already, or about to be.
     fn on_called(&mut self, called: Result<Called, Error>) -> Result<bool, Error> {
         self.call = None;
         let now = Instant::now();
@@ -314,9 +314,11 @@ pub(super) fn lifetime(expires_at: OffsetDateTime, date: Option<OffsetDateTime>)
     (expires_at - now).try_into().unwrap_or(Duration::ZERO)
 }
 
+/// Somebody else completes it, or has: the answer can be fetched.
 fn is_completed(error: &Error) -> bool {
     error.problem().is_some_and(|problem| {
-        problem.code == "upload_closed" && problem.state == Some(UploadState::Completed)
+        problem.code == "upload_closed"
+            && matches!(problem.state, Some(UploadState::Completing | UploadState::Completed))
     })
 }
 

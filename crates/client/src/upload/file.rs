@@ -16,14 +16,14 @@ use super::supply::Supply;
 use super::transfer::{Setup, Transfer};
 use super::{ChecksumProof, Job, Uploaded, WholeFileSha256};
 use crate::error::Error;
+use crate::fingerprint::Destination;
 use crate::grid::Grid;
 use crate::progress::{Event, Phase};
 
 /// Uploads a file.
 pub(super) async fn run(job: Job, path: PathBuf) -> Result<Uploaded, Error> {
-    let key = job.options.key.clone();
-    let opened = path.clone();
-    let content = blocking(move || open(&opened, key.as_deref()))
+    let (opened, key, overwrite) = (path.clone(), job.options.key.clone(), job.options.overwrite);
+    let content = blocking(move || open(&opened, Destination { key: key.as_deref(), overwrite }))
         .await
         .map_err(|source| Error::FileUnreadable { path, source })?;
     upload(job, content).await

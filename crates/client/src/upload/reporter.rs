@@ -13,17 +13,12 @@ type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
 /// At most ten updates a second.
 const INTERVAL: Duration = Duration::from_millis(100);
 
+#[derive(Default)]
 pub(super) struct Reporter {
     progress: watch::Sender<Progress>,
     observer: Option<Observer>,
     rate: Option<Rate>,
     last: Option<Instant>,
-}
-
-impl Default for Reporter {
-    fn default() -> Self {
-        Self { progress: watch::Sender::default(), observer: None, rate: None, last: None }
-    }
 }
 
 impl Reporter {

@@ -116,7 +116,10 @@ impl Transfer {
         let few_wait = self.signed.len() < 2 * self.concurrency.limit();
         let worth_while =
             due.len() >= window.div_ceil(2) || (self.to_hash.is_empty() && self.hashing.is_empty());
-        if !few_wait || !(worth_while || self.signed.is_empty()) {
+        // Hashing a few more parts takes less time than a call of its own for each; reading a pipe may not.
+        let enough = due.len() >= self.concurrency.limit() || self.setup.grid.is_none();
+        let idle = self.signed.is_empty() && (self.in_flight.is_empty() || enough);
+        if !few_wait || !(worth_while || idle) {
             return Vec::new();
         }
         due.into_iter()
