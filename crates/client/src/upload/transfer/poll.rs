@@ -106,20 +106,19 @@ impl Transfer {
         })
     }
 
-    /// The next window, when it is time for it: few signed parts wait, and either enough parts are hashed to make
-    /// a call worth while or there is nothing else to send.
+    /// The next window, when it is time for it: few signed parts wait, and enough parts are hashed to make a call
+    /// worth while, or there is nothing to send without it.
     fn parts_to_sign(&self, now: Instant) -> Vec<PartToSign> {
         let window = self.window();
         let due =
             self.to_sign.iter().filter(|(_, not_before)| **not_before <= now).map(|(number, _)| *number);
         let due: Vec<u32> = due.take(window).collect();
         let few_wait = self.signed.len() < 2 * self.concurrency.limit();
-        let worth_while =
-            due.len() >= window.div_ceil(2) || (self.to_hash.is_empty() && self.hashing.is_empty());
+        let all_hashed = self.to_hash.is_empty() && self.hashing.is_empty();
         // Hashing a few more parts takes less time than a call of its own for each; reading a pipe may not.
         let enough = due.len() >= self.concurrency.limit() || self.setup.grid.is_none();
-        let idle = self.signed.is_empty() && (self.in_flight.is_empty() || enough);
-        if !few_wait || !(worth_while || idle) {
+        let idle = self.signed.is_empty() && self.in_flight.is_empty();
+        if !few_wait || !(all_hashed || enough || idle) {
             return Vec::new();
         }
         due.into_iter()
