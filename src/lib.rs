@@ -1,8 +1,14 @@
 //! partgate: an object-storage gateway for resumable, proven uploads that never carries a file's bytes.
 
+pub mod app;
 pub mod clock;
+pub mod config;
+pub mod http;
+pub mod janitor;
 pub mod service;
 pub mod sigv4;
 pub mod storage;
 pub mod store;
+pub mod telemetry;
+pub mod units;
 pub mod upload;

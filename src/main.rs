@@ -1,2 +1,9 @@
-//! partgate.
-fn main() {}
+//! The `partgate` command.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -11,7 +11,8 @@ use tokio_util::task::TaskTracker;
 use super::requested::claims;
 use super::{Principal, Service, ServiceError, StatusView, StoredClaim};
 use crate::upload::{
-    ChecksumAlgorithm, ChecksumType, Declaration, DeclarationError, PartRecord, State, Transfer, Upload, UploadId,
+    Checksum, ChecksumAlgorithm, ChecksumType, Declaration, DeclarationError, ObjectChecksum, PartNumber, PartRecord,
+    Sha256Digest, State, Transfer, Upload, UploadId, combine,
 };
 
 type Finished = Result<Upload, ServiceError>;
@@ -56,6 +57,19 @@ impl Completions {
     }
 }
 
+/// What a complete call says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CompleteCall {
+    /// Parts that were not yet reported.
+    pub stored: Vec<StoredClaim>,
+    /// The file's size in bytes, for a stream.
+    pub size_bytes: Option<u64>,
+    /// The file's SHA-256.
+    pub sha256: Option<Sha256Digest>,
+    /// The file's checksum, base64, of the upload's algorithm.
+    pub checksum: Option<String>,
+}
+
 /// What a complete call found.
 #[derive(Debug, Clone)]
 pub enum Completing {
@@ -75,18 +89,18 @@ impl Service {
         &self,
         principal: &Principal,
         id: UploadId,
-        stored: &[StoredClaim],
-        declaration: Declaration,
+        call: &CompleteCall,
     ) -> Result<Completing, ServiceError> {
         let upload = self.load(principal, id).await?;
         if upload.state != State::Completed && upload.state != State::Completing {
             upload.check_takes_parts(self.clock.now()).or_else(|refusal| failed_as(&upload, refusal.into()))?;
         }
+        let declaration = declaration(&upload, call)?;
         let declared = check_declaration(&upload, &declaration)?;
         if upload.state == State::Completed {
             return Ok(Completing::Done(Box::new(upload)));
         }
-        let claims = claims(&declared, stored, crate::upload::PartNumber::MAX as usize)?;
+        let claims = claims(&declared, &call.stored, PartNumber::MAX as usize)?;
         if upload.state == State::Open {
             let records: Vec<_> = claims.into_iter().map(PartRecord::reported).collect();
             self.store.record_parts(id, &records, self.clock.now()).await?;
@@ -104,6 +118,18 @@ impl Service {
             }
         }
     }
+}
+
+/// What the call declares, in the upload's own terms.
+fn declaration(upload: &Upload, call: &CompleteCall) -> Result<Declaration, ServiceError> {
+    let kind = upload.spec.checksum_algorithm;
+    if call.checksum.is_some() && kind.object_type() != Some(ChecksumType::FullObject) {
+        let detail = format!("{} has no checksum of the whole file; declare sha256 instead", kind.name());
+        return Err(ServiceError::invalid("checksum", detail));
+    }
+    let checksum = call.checksum.as_deref().map(|text| Checksum::from_base64(kind, text)).transpose();
+    let checksum = checksum.map_err(|error| ServiceError::invalid("checksum", error))?;
+    Ok(Declaration { size_bytes: call.size_bytes, sha256: call.sha256, checksum })
 }
 
 /// A failed upload answers why it failed, not only that it is closed.
@@ -140,7 +166,7 @@ pub(super) fn check_declaration(
 pub(super) fn expected_checksum(
     upload: &Upload,
     records: &[PartRecord],
-) -> Option<crate::upload::ObjectChecksum> {
+) -> Option<ObjectChecksum> {
     let kind = upload.spec.checksum_algorithm;
     let parts: Option<Vec<_>> =
         records.iter().map(|record| Some((record.checksum?, record.size_bytes))).collect();
@@ -148,12 +174,12 @@ pub(super) fn expected_checksum(
     match (upload.spec.transfer, parts.as_slice()) {
         // One PUT: storage keeps the body's own checksum, whatever the kind.
         (Transfer::Put, [(checksum, _)]) if !matches!(kind, ChecksumAlgorithm::None | ChecksumAlgorithm::Md5) => {
-            Some(crate::upload::ObjectChecksum {
+            Some(ObjectChecksum {
                 algorithm: kind,
                 checksum_type: ChecksumType::FullObject,
                 value: checksum.to_base64(),
             })
         }
-        _ => crate::upload::combine(kind, &parts),
+        _ => combine(kind, &parts),
     }
 }

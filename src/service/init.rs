@@ -102,8 +102,8 @@ impl Service {
         }
         let profile = self.storage.profile();
         if !profile.checksum_algorithms.contains(&new.checksum_algorithm) {
-            let known: Vec<_> = profile.checksum_algorithms.iter().map(|kind| format!("{kind:?}")).collect();
-            let detail = format!("storage does not enforce it; it enforces {}", known.join(", ").to_lowercase());
+            let known: Vec<_> = profile.checksum_algorithms.iter().map(|kind| kind.name()).collect();
+            let detail = format!("storage does not enforce it; it enforces {}", known.join(", "));
             problems.push(FieldProblem::new("checksum_algorithm", detail));
         }
         let key = self.key(principal, id, new).map_err(|problem| problems.push(problem)).ok();

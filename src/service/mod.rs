@@ -28,7 +28,7 @@ use crate::storage::{Storage, UrlWindow};
 use crate::store::{Store, Written};
 use crate::upload::{Refusal, State, Upload, UploadId};
 
-pub use complete::Completing;
+pub use complete::{CompleteCall, Completing};
 pub use error::{FieldProblem, ServiceError};
 pub use init::{Initiated, NewUpload, SignAtInit};
 pub use list::{ListQuery, UploadPage};
@@ -125,6 +125,12 @@ impl Service {
     #[must_use]
     pub fn store_profile(&self) -> &crate::storage::StoreProfile {
         self.storage.profile()
+    }
+
+    /// The URL of an upload's object, without any right to it.
+    #[must_use]
+    pub fn object_url(&self, upload: &Upload) -> String {
+        self.storage.object_url(upload.spec.key.as_str())
     }
 
     /// Whether the database and storage answer: what is wrong with each, if anything.

@@ -24,10 +24,9 @@ impl StoreProfile {
 
 impl Default for StoreProfile {
     fn default() -> Self {
-        use ChecksumAlgorithm::{Crc32, Crc32c, Crc64nvme, Md5, None, Sha1, Sha256};
         Self {
             limits: Limits::AWS,
-            checksum_algorithms: vec![None, Crc64nvme, Crc32c, Crc32, Sha1, Sha256, Md5],
+            checksum_algorithms: ChecksumAlgorithm::ALL.to_vec(),
             conditional_writes: true,
         }
     }

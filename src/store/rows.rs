@@ -39,23 +39,6 @@ fn transfer(name: &str) -> Option<Transfer> {
         .find(|transfer| transfer_name(*transfer) == name)
 }
 
-pub(super) fn algorithm_name(algorithm: ChecksumAlgorithm) -> &'static str {
-    match algorithm {
-        ChecksumAlgorithm::None => "none",
-        ChecksumAlgorithm::Crc64nvme => "crc64nvme",
-        ChecksumAlgorithm::Crc32c => "crc32c",
-        ChecksumAlgorithm::Crc32 => "crc32",
-        ChecksumAlgorithm::Sha1 => "sha1",
-        ChecksumAlgorithm::Sha256 => "sha256",
-        ChecksumAlgorithm::Md5 => "md5",
-    }
-}
-
-fn algorithm(name: &str) -> Option<ChecksumAlgorithm> {
-    use ChecksumAlgorithm::{Crc32, Crc32c, Crc64nvme, Md5, None, Sha1, Sha256};
-    [None, Crc64nvme, Crc32c, Crc32, Sha1, Sha256, Md5].into_iter().find(|kind| algorithm_name(*kind) == name)
-}
-
 pub(super) fn evidence_name(evidence: PartEvidence) -> &'static str {
     match evidence {
         PartEvidence::Reported => "reported",
@@ -101,12 +84,12 @@ pub(super) fn object_checksum_text(checksum: &ObjectChecksum) -> String {
         ChecksumType::FullObject => "full",
         ChecksumType::Composite => "composite",
     };
-    format!("{}:{kind}:{}", algorithm_name(checksum.algorithm), checksum.value)
+    format!("{}:{kind}:{}", checksum.algorithm.name(), checksum.value)
 }
 
 fn object_checksum(text: &str) -> Option<ObjectChecksum> {
     let mut fields = text.splitn(3, ':');
-    let algorithm = algorithm(fields.next()?)?;
+    let algorithm = ChecksumAlgorithm::from_name(fields.next()?)?;
     let checksum_type = match fields.next()? {
         "full" => ChecksumType::FullObject,
         "composite" => ChecksumType::Composite,
@@ -201,7 +184,7 @@ fn spec(columns: &Columns<'_>) -> Result<UploadSpec, StoreError> {
         key: columns.parsed("object_key", |text| ObjectKey::new(text.to_owned()).ok())?,
         filename: columns.text("filename")?,
         content_type: columns.text("content_type")?,
-        checksum_algorithm: columns.parsed("checksum_algorithm", algorithm)?,
+        checksum_algorithm: columns.parsed("checksum_algorithm", ChecksumAlgorithm::from_name)?,
         metadata: columns.parsed("metadata", metadata)?,
         overwrite: overwrite != 0,
         fingerprint: columns.optional("fingerprint", name)?,

@@ -106,7 +106,7 @@ impl SqliteStore {
         .bind(spec.key.as_str())
         .bind(&spec.filename)
         .bind(&spec.content_type)
-        .bind(rows::algorithm_name(spec.checksum_algorithm))
+        .bind(spec.checksum_algorithm.name())
         .bind(rows::metadata_json(&spec.metadata))
         .bind(spec.overwrite)
         .bind(spec.fingerprint.as_ref().map(Fingerprint::as_str))

@@ -36,6 +36,37 @@ pub enum ChecksumType {
 }
 
 impl ChecksumAlgorithm {
+    /// Every kind, in the order in which people should prefer them.
+    pub const ALL: [Self; 7] = [
+        Self::None,
+        Self::Crc64nvme,
+        Self::Crc32c,
+        Self::Crc32,
+        Self::Sha1,
+        Self::Sha256,
+        Self::Md5,
+    ];
+
+    /// The name in database, settings and API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Crc64nvme => "crc64nvme",
+            Self::Crc32c => "crc32c",
+            Self::Crc32 => "crc32",
+            Self::Sha1 => "sha1",
+            Self::Sha256 => "sha256",
+            Self::Md5 => "md5",
+        }
+    }
+
+    /// The kind of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// The length of a checksum in bytes; 0 for [`ChecksumAlgorithm::None`].
     #[must_use]
     pub const fn digest_len(self) -> usize {

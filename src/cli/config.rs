@@ -1,0 +1,30 @@
+//! `partgate config`: the settings in force.
+
+use partgate::config::Origin;
+
+use super::CliError;
+use super::settings::SettingsArgs;
+
+/// Print the settings in force, secrets hidden
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConfigArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+pub(crate) fn run(args: &ConfigArgs) -> Result<(), CliError> {
+    let settings = args.settings.load(&[])?;
+    for setting in &settings.effective {
+        let origin = match setting.origin {
+            Origin::Default => "default",
+            Origin::File => "file",
+            Origin::Environment => "environment",
+            Origin::Flag => "flag",
+        };
+        match &setting.value {
+            Some(value) => println!("{} = {value:?}  # {origin}", setting.path),
+            None => println!("# {} is not set", setting.path),
+        }
+    }
+    Ok(())
+}

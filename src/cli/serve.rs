@@ -1,0 +1,39 @@
+//! `partgate serve`: the gateway, for production.
+
+use std::net::SocketAddr;
+
+use partgate::app::App;
+use partgate::clock::Clock;
+use partgate::store::Migrations;
+use partgate::telemetry::start_log;
+
+use super::settings::SettingsArgs;
+use super::{CliError, stop_on_signal};
+
+/// Run the gateway
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Where to listen, over the settings
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Refuse to start on an older database schema instead of bringing it up to date
+    #[arg(long)]
+    no_migrate: bool,
+}
+
+pub(crate) async fn run(args: ServeArgs) -> Result<(), CliError> {
+    let listen = args.listen.map(|address| ("listen", address.to_string()));
+    let settings = args.settings.load(listen.as_slice())?;
+    start_log(settings.log);
+    let migrations = if args.no_migrate { Migrations::Refuse } else { Migrations::Run };
+    let failed = |error: partgate::app::AppError| CliError::Failed(error.to_string());
+    let app = App::start(&settings, Clock::System, migrations).await.map_err(failed)?;
+    let stop = stop_on_signal();
+    let address = app.address().map_or_else(String::new, |address| address.to_string());
+    tracing::info!(address, bucket = settings.storage.connection.bucket, "partgate is ready");
+    app.run(stop).await.map_err(failed)?;
+    tracing::info!("partgate has stopped");
+    Ok(())
+}

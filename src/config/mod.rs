@@ -1,0 +1,352 @@
+//! Settings: a TOML file, over it the environment, over it flags. Every bad value is told at once.
+
+mod reader;
+mod secret;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+pub use reader::{Effective, Origin, SettingProblem};
+pub use secret::Secret;
+
+use crate::service::Rules;
+use crate::sigv4::AddressingStyle;
+use crate::storage::{Connection, ServerSide, StaticKeys, StorageSettings, StoreProfile, TimeLimits};
+use crate::upload::ChecksumAlgorithm;
+use reader::Reader;
+
+/// The longest lifetime of a URL (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html>).
+const MAX_URL_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Who may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMode {
+    /// Everybody who can reach the gateway: loopback only.
+    Open,
+}
+
+/// All settings of a gateway, checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// The database's URL.
+    pub database: Secret,
+    /// How storage is reached and what it can do.
+    pub storage: StorageSettings,
+    /// The rules of uploads.
+    pub rules: Rules,
+    /// How often the sweep looks.
+    pub sweep_interval: Duration,
+    /// Who may call.
+    pub auth: AuthMode,
+    /// The origins whose pages may call the API: exact, with any port (`http://localhost:*`), or `*`.
+    pub cors_origins: Vec<String>,
+    /// How the log is written.
+    pub log: LogFormat,
+    /// Every setting with its value and where it came from, secrets hidden.
+    pub effective: Vec<Effective>,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read or is not TOML.
+    #[error("the settings cannot be read: {0}")]
+    Unreadable(String),
+    /// Settings that cannot be, all of them.
+    #[error("{} bad {}:\n{}", .0.len(), if .0.len() == 1 { "setting" } else { "settings" }, list(.0))]
+    Invalid(Vec<SettingProblem>),
+}
+
+fn list(problems: &[SettingProblem]) -> String {
+    problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n")
+}
+
+impl Settings {
+    /// Reads the file (where one is given), the environment, and `overrides` (from flags), in rising order.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every problem at once.
+    pub fn load(file: Option<&Path>, overrides: &[(&str, String)]) -> Result<Self, ConfigError> {
+        Self::from_reader(Reader::load(file, overrides)?)
+    }
+
+    fn from_reader(mut reader: Reader) -> Result<Self, ConfigError> {
+        let listen = reader.parse("listen", "127.0.0.1:8080", socket_address);
+        let auth = reader.parse("auth.mode", "open", auth_mode);
+        if let (Some(listen), Some(AuthMode::Open)) = (listen, auth)
+            && !listen.ip().is_loopback()
+        {
+            let detail = "auth.mode is \"open\", which is for loopback only: anybody who can reach the gateway \
+                          could fill the bucket; listen on 127.0.0.1 behind a proxy that authenticates";
+            reader.problem("listen", detail);
+        }
+        let database = reader.secret("database", Some("sqlite://partgate.db"));
+        if let Some(url) = &database
+            && !url.expose().starts_with("sqlite:")
+        {
+            reader.problem("database", "not of the form sqlite://path");
+        }
+        let cors_origins = reader.list("cors.origins");
+        for origin in &cors_origins {
+            if origin != "*" && !is_origin(origin) {
+                reader.problem("cors.origins", format!("{origin:?} is not of the form https://host[:port]"));
+            }
+        }
+        let sweep_interval = reader.duration("sweep.interval", "10m", Duration::from_secs(1)..=MAX_URL_TTL);
+        let log = reader.parse("log.format", "text", log_format);
+        let rules = rules(&mut reader);
+        let storage = storage(&mut reader);
+        let effective = reader.finish()?;
+        match (listen, auth, database, sweep_interval, log, rules, storage) {
+            (Some(listen), Some(auth), Some(database), Some(sweep_interval), Some(log), Some(rules), Some(storage)) => {
+                Ok(Self {
+                    listen,
+                    database,
+                    storage,
+                    rules,
+                    sweep_interval,
+                    auth,
+                    cors_origins,
+                    log,
+                    effective,
+                })
+            }
+            // Every missing value has put a problem on the list, so `finish` has already answered.
+            _ => Err(ConfigError::Invalid(Vec::new())),
+        }
+    }
+}
+
+fn rules(reader: &mut Reader) -> Option<Rules> {
+    let days = |count: u64| Duration::from_secs(count * 24 * 60 * 60);
+    let minute = Duration::from_secs(60);
+    let lifetime = reader.duration("uploads.lifetime", "7d", minute..=days(365));
+    let url_ttl = reader.duration("urls.ttl", "15m", Duration::from_secs(1)..=MAX_URL_TTL);
+    let part_size = reader.size("uploads.part_size", Some("10MiB"));
+    let stream_part_size = reader.size("uploads.stream_part_size", Some("64MiB"));
+    let max_size_bytes = reader.optional_size("uploads.max_size");
+    let sign_limit = reader.parse("uploads.sign_limit", "1000", sign_limit);
+    let complete_wait = reader.duration("uploads.complete_wait", "20s", Duration::ZERO..=minute * 5);
+    let keep_finished = reader.duration("sweep.keep_finished", "30d", Duration::from_secs(60)..=days(3650));
+    let key_prefix = reader.text("storage.prefix", Some("")).unwrap_or_default();
+    Some(Rules {
+        key_prefix,
+        lifetime: time::Duration::try_from(lifetime?).ok()?,
+        url_ttl: url_ttl?,
+        part_size_bytes: part_size?,
+        stream_part_size_bytes: stream_part_size?,
+        max_size_bytes,
+        sign_limit: sign_limit?,
+        complete_wait: complete_wait?,
+        keep_finished: time::Duration::try_from(keep_finished?).ok()?,
+    })
+}
+
+fn storage(reader: &mut Reader) -> Option<StorageSettings> {
+    let endpoint = reader.optional_text("storage.endpoint");
+    let public_endpoint = reader.optional_text("storage.public_endpoint");
+    let region = reader.text("storage.region", Some("us-east-1"));
+    let bucket = reader.text("storage.bucket", None);
+    // AWS wants the bucket in the host name; nearly every other store is set up for paths.
+    let default_style = if endpoint.is_some() { "true" } else { "false" };
+    let path_style = reader.parse("storage.path_style", default_style, boolean);
+    let keys = key_pair(reader, "storage");
+    let signer = key_pair(reader, "storage.signer");
+    let server_side = ServerSide {
+        encryption: reader.optional_text("storage.sse"),
+        kms_key_id: reader.optional_text("storage.kms_key_id"),
+        storage_class: reader.optional_text("storage.storage_class"),
+        tagging: reader.optional_text("storage.tags"),
+    };
+    let profile = profile(reader);
+    let style = if path_style? { AddressingStyle::Path } else { AddressingStyle::VirtualHost };
+    let connection = Connection {
+        endpoint,
+        public_endpoint,
+        region: region?,
+        bucket: bucket?,
+        style,
+        keys: keys.ok()?,
+        signer: signer.ok()?,
+    };
+    Some(StorageSettings { connection, server_side, profile: profile?, time_limits: TimeLimits::default() })
+}
+
+/// What the store can do, where it differs from AWS.
+fn profile(reader: &mut Reader) -> Option<StoreProfile> {
+    let mut profile = StoreProfile::default();
+    let limits = &mut profile.limits;
+    if let Some(bytes) = reader.optional_size("storage.min_part_size") {
+        limits.min_part_bytes = bytes;
+    }
+    if let Some(bytes) = reader.optional_size("storage.max_part_size") {
+        limits.max_part_bytes = bytes;
+    }
+    if let Some(bytes) = reader.optional_size("storage.max_object_size") {
+        limits.max_object_bytes = bytes;
+    }
+    if limits.min_part_bytes == 0 || limits.min_part_bytes > limits.max_part_bytes {
+        reader.problem("storage.min_part_size", "not between 1 byte and storage.max_part_size");
+    }
+    profile.conditional_writes = reader.parse("storage.conditional_writes", "true", boolean)?;
+    let names = reader.list("storage.checksum_algorithms");
+    if !names.is_empty() {
+        profile.checksum_algorithms = vec![ChecksumAlgorithm::None];
+        for name in names {
+            match ChecksumAlgorithm::from_name(&name) {
+                Some(kind) => profile.checksum_algorithms.push(kind),
+                None => reader.problem("storage.checksum_algorithms", format!("{name:?} is not a kind")),
+            }
+        }
+    }
+    Some(profile)
+}
+
+fn key_pair(reader: &mut Reader, section: &str) -> Result<Option<StaticKeys>, ()> {
+    let (id_path, secret_path) = (format!("{section}.access_key_id"), format!("{section}.secret_access_key"));
+    let access_key_id = reader.optional_text(&id_path);
+    let secret = reader.optional_secret(&secret_path);
+    match (access_key_id, secret) {
+        (Some(access_key_id), Some(secret)) => {
+            Ok(Some(StaticKeys { access_key_id, secret_access_key: secret.expose().to_owned() }))
+        }
+        (None, None) => Ok(None),
+        (Some(_), None) => {
+            reader.problem(&secret_path, format!("missing, although {id_path} is set"));
+            Err(())
+        }
+        (None, Some(_)) => {
+            reader.problem(&id_path, format!("missing, although {secret_path} is set"));
+            Err(())
+        }
+    }
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("{text:?} is not of the form 127.0.0.1:8080 or [::1]:8080"))
+}
+
+fn boolean(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err(format!("{text:?} is neither true nor false")),
+    }
+}
+
+fn sign_limit(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(limit @ 1..=1_000) => Ok(limit),
+        _ => Err(format!("{text:?} is not between 1 and 1000")),
+    }
+}
+
+fn auth_mode(text: &str) -> Result<AuthMode, String> {
+    match text {
+        "open" => Ok(AuthMode::Open),
+        _ => Err(format!("{text:?} is not a mode of this version: it knows only \"open\"")),
+    }
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("{text:?} is neither \"text\" nor \"json\"")),
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    // `http://localhost:*` stands for any port; any real one shows whether the rest is an origin.
+    let text = text.strip_suffix(":*").map_or_else(|| text.to_owned(), |host| format!("{host}:8080"));
+    let origin = url::Url::parse(&text).map(|url| url.origin().ascii_serialization());
+    origin.is_ok_and(|origin| origin == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(overrides: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+        let overrides: Vec<_> = overrides.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+        Settings::from_reader(Reader::from_overrides(&overrides).unwrap())
+    }
+
+    fn problems(overrides: &[(&str, &str)]) -> Vec<String> {
+        match load(overrides) {
+            Err(ConfigError::Invalid(problems)) => {
+                problems.into_iter().map(|problem| problem.path).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_bucket_is_all_that_is_needed() {
+        let settings = load(&[("storage.bucket", "b")]).unwrap();
+        assert_eq!(settings.rules, Rules::default());
+        assert_eq!(settings.storage.connection.style, AddressingStyle::VirtualHost);
+    }
+
+    #[test]
+    fn every_bad_setting_is_told_at_once() {
+        let wrong = [
+            ("listen", "nowhere"),
+            ("urls.ttl", "8d"),
+            ("uploads.part_size", "ten"),
+            ("uploads.sign_limit", "5000"),
+            ("storage.access_key_id", "a"),
+            ("cors.origins", "app.example.com"),
+            ("uploads.lifetyme", "7d"),
+        ];
+        assert_eq!(
+            problems(&wrong),
+            [
+                "cors.origins",
+                "listen",
+                "storage.bucket",
+                "storage.secret_access_key",
+                "uploads.lifetyme",
+                "uploads.part_size",
+                "uploads.sign_limit",
+                "urls.ttl",
+            ]
+        );
+    }
+
+    #[test]
+    fn open_mode_is_for_loopback_only() {
+        assert_eq!(problems(&[("storage.bucket", "b"), ("listen", "0.0.0.0:8080")]), ["listen"]);
+        assert!(load(&[("storage.bucket", "b"), ("listen", "[::1]:8080")]).is_ok());
+    }
+
+    #[test]
+    fn secrets_show_nowhere() {
+        let settings = load(&[
+            ("storage.bucket", "b"),
+            ("storage.access_key_id", "id"),
+            ("storage.secret_access_key", "hunter2"),
+        ])
+        .unwrap();
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn numbers_in_the_environment_are_text_until_read() {
+        let settings = load(&[("storage.bucket", "123"), ("uploads.part_size", "8000000")]).unwrap();
+        assert_eq!(settings.storage.connection.bucket, "123");
+        assert_eq!(settings.rules.part_size_bytes, 8_000_000);
+    }
+}

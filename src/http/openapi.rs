@@ -1,0 +1,47 @@
+//! The API's description, generated from handlers and wire types.
+
+use axum::Json;
+use utoipa::OpenApi;
+
+use super::{operations, proxied, uploads};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "partgate",
+        description = "Resumable, proven uploads straight from clients to S3-compatible storage. \
+                       Every error is application/problem+json; branch on its `code`.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    paths(
+        uploads::init,
+        uploads::sign,
+        uploads::report,
+        uploads::status,
+        uploads::complete,
+        uploads::abort,
+        uploads::list,
+        uploads::file,
+        proxied::part,
+        proxied::chunk,
+        operations::healthz,
+        operations::readyz,
+        operations::metrics,
+    ),
+    tags(
+        (name = "uploads", description = "The life of an upload"),
+        (name = "proxied parts", description = "For clients that cannot reach storage"),
+        (name = "operations", description = "For those who run the gateway"),
+    )
+)]
+struct Document;
+
+/// The OpenAPI document as it is served and committed.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+pub(super) async fn serve() -> Json<utoipa::openapi::OpenApi> {
+    Json(document())
+}

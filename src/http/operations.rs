@@ -1,0 +1,51 @@
+//! For those who run the gateway: health, readiness, metrics.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use partgate_api as api;
+
+use super::Gateway;
+
+/// The process lives.
+#[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, body = api::Health)))]
+pub(super) async fn healthz() -> Json<api::Health> {
+    Json(api::Health { status: "ok".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() })
+}
+
+/// Whether the gateway can do its work now: its database and storage answer.
+#[utoipa::path(
+    get, path = "/readyz", tag = "operations",
+    responses((status = 200, body = api::Readiness), (status = 503, body = api::Readiness)),
+)]
+pub(super) async fn readyz(State(gateway): State<Gateway>) -> Response {
+    let (database, storage) = gateway.service.readiness().await;
+    let is_ready = database.is_ok() && storage.is_ok();
+    let words = |result: Result<(), crate::service::ServiceError>| match result {
+        Ok(()) => "ok".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let readiness = api::Readiness {
+        status: if is_ready { "ready" } else { "not_ready" }.to_owned(),
+        database: words(database),
+        storage: words(storage),
+    };
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness)).into_response()
+}
+
+/// Metrics in Prometheus's text format.
+#[utoipa::path(
+    get, path = "/metrics", tag = "operations",
+    responses((status = 200, description = "Prometheus's text format", body = String, content_type = "text/plain")),
+)]
+pub(super) async fn metrics(State(gateway): State<Gateway>) -> Response {
+    if let Ok(counts) = gateway.service.count_by_state().await {
+        for (state, count) in counts {
+            metrics::gauge!("partgate_uploads", "state" => state).set(count as f64);
+        }
+    }
+    let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (content_type, gateway.metrics.render()).into_response()
+}

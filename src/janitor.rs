@@ -1,0 +1,24 @@
+//! The sweep, again and again in the background.
+
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::service::{Service, SweepMode};
+
+/// Sweeps now and then every `interval` until `stop`.
+pub async fn run(service: Service, interval: Duration, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        // A sweep that is under way is not cut off: each of its steps is safe, but finishing is tidier.
+        if let Err(error) = service.sweep(SweepMode::Act).await {
+            tracing::warn!(%error, "the sweep could not look; it tries again at its next turn");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The log and the metrics of this process.
+
+use std::io::IsTerminal as _;
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::LogFormat;
+
+/// Upper bounds of latency histograms, seconds: from a signing call to a completion that is waited for.
+const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0];
+
+/// Starts the log on standard error. `RUST_LOG` chooses what is told; without it, our own `info` and others' `warn`.
+pub fn start_log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,partgate=info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second start (in tests) is of no consequence: the first log stays.
+    let _ = match format {
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+}
+
+/// The metrics of this process; started by the first call.
+///
+/// # Panics
+/// When another recorder was installed before, which no code of ours does.
+pub fn metrics() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE.get_or_init(install).clone()
+}
+
+fn install() -> PrometheusHandle {
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+        .expect("the bounds are not empty")
+        .build_recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder).expect("only this function installs a recorder, and only once");
+    describe();
+    handle
+}
+
+/// Every metric with its meaning; counters start at 0, so that a rate exists from the first scrape.
+fn describe() {
+    use metrics::{counter, describe_counter, describe_gauge, describe_histogram};
+    describe_gauge!("partgate_uploads", "Uploads in the database, by state");
+    describe_counter!("partgate_upload_transitions_total", "Changes of state, by the new state");
+    describe_counter!("partgate_urls_signed_total", "Presigned part URLs handed out");
+    describe_counter!("partgate_bytes_completed_total", "Bytes of objects proven to be in storage");
+    describe_counter!("partgate_proxied_bytes_total", "File bytes that went through the gateway");
+    describe_counter!("partgate_uploads_reopened_total", "Uploads whose multipart upload storage had lost");
+    describe_counter!("partgate_sweep_actions_total", "What the sweep did, by action and result");
+    describe_counter!("partgate_http_requests_total", "Requests, by method, route and status");
+    describe_histogram!("partgate_http_request_duration_seconds", "Time to the answer's head, by method and route");
+    for name in [
+        "partgate_urls_signed_total",
+        "partgate_bytes_completed_total",
+        "partgate_proxied_bytes_total",
+        "partgate_uploads_reopened_total",
+    ] {
+        counter!(name).increment(0);
+    }
+}
