@@ -79,7 +79,6 @@ impl DevStore {
     }
 
     /// The S3 endpoint, path-style, with CORS and a request log (tracing target `devstore`).
-    #[must_use]
     pub fn router(&self) -> Router {
         http::router(self.inner.backend.clone(), &self.inner.config, self.inner.requests.clone())
     }

@@ -127,6 +127,15 @@ pub(super) async fn get_bucket_location(
     Ok(S3Response::new(GetBucketLocationOutput { location_constraint: region.map(Into::into) }))
 }
 
+/// Versioning was never turned on, which S3 says by saying nothing.
+pub(super) async fn get_bucket_versioning(
+    backend: &Backend,
+    request: S3Request<GetBucketVersioningInput>,
+) -> S3Result<S3Response<GetBucketVersioningOutput>> {
+    backend.require_bucket(&request.input.bucket).await?;
+    Ok(S3Response::new(GetBucketVersioningOutput::default()))
+}
+
 pub(super) async fn put_bucket_cors(
     backend: &Backend,
     request: S3Request<PutBucketCorsInput>,

@@ -215,7 +215,7 @@ fn check_part<'a>(
     for (algorithm, value) in &claim.checksums {
         let expected = declared
             .filter(|declared| declared.algorithm == *algorithm)
-            .and_then(|_| stored.checksum.as_ref())
+            .and(stored.checksum.as_ref())
             .map(|digest| Checksum { algorithm: *algorithm, digest: digest.clone() }.to_base64());
         if expected.as_ref() != Some(value) {
             return Err(invalid_part());

@@ -8,7 +8,8 @@ use super::convert::{
     ObjectHeaders, matches, object_headers, precondition_failed, set_checksum, strong, timestamp,
 };
 use super::multipart::{UploadName, part_number};
-use super::objects::{Opened, Placement};
+use super::objects::Placement;
+use super::read::Opened;
 use super::receive::write_error;
 use super::{Backend, OrInternal as _};
 use crate::blob::{Expected, NewBlob, Slice};

@@ -1,5 +1,6 @@
 //! The S3 operations: one file per capability, one line per operation here.
 
+mod attributes;
 mod buckets;
 mod complete;
 mod convert;
@@ -8,6 +9,7 @@ mod listing;
 mod multipart;
 mod objects;
 mod pager;
+mod read;
 mod receive;
 
 use std::future::Future;
@@ -81,6 +83,7 @@ operations! {
     buckets::delete_bucket(DeleteBucketInput) -> DeleteBucketOutput;
     buckets::list_buckets(ListBucketsInput) -> ListBucketsOutput;
     buckets::get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput;
+    buckets::get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput;
     buckets::put_bucket_cors(PutBucketCorsInput) -> PutBucketCorsOutput;
     buckets::get_bucket_cors(GetBucketCorsInput) -> GetBucketCorsOutput;
     buckets::delete_bucket_cors(DeleteBucketCorsInput) -> DeleteBucketCorsOutput;
@@ -92,7 +95,7 @@ operations! {
     objects::put_object(PutObjectInput) -> PutObjectOutput;
     objects::get_object(GetObjectInput) -> GetObjectOutput;
     objects::head_object(HeadObjectInput) -> HeadObjectOutput;
-    objects::get_object_attributes(GetObjectAttributesInput) -> GetObjectAttributesOutput;
+    attributes::get_object_attributes(GetObjectAttributesInput) -> GetObjectAttributesOutput;
     objects::delete_object(DeleteObjectInput) -> DeleteObjectOutput;
     objects::delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput;
     copy::copy_object(CopyObjectInput) -> CopyObjectOutput;

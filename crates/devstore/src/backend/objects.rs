@@ -4,15 +4,14 @@ use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::convert::{
-    ObjectHeaders, apply_object_headers, check_write_conditions, int, matches, object_headers,
-    precondition_failed, set_checksum, signed, strong, timestamp,
+    ObjectHeaders, apply_object_headers, check_write_conditions, object_headers, set_checksum, signed,
+    strong, timestamp,
 };
-use super::multipart::part_number;
+use super::read::{Opened, check_read_conditions, parts_count, select, shown_checksum};
 use super::receive::Claims;
 use super::{Backend, OrInternal as _, detached};
-use crate::blob::{NewBlob, ReadGuard, Slice};
+use crate::blob::{NewBlob, Slice};
 use crate::checksum::{Algorithm, Checksum, Coverage, ObjectChecksum};
-use crate::db::objects::{Extent, Object};
 use crate::db::{self, objects};
 
 /// A received file and where it goes.
@@ -30,19 +29,6 @@ pub(super) struct Placed {
     pub(super) etag: String,
     pub(super) modified_ms: i64,
     pub(super) checksum: ObjectChecksum,
-}
-
-/// An object opened for reading: its files stay until this is dropped.
-pub(super) struct Opened {
-    pub(super) object: Object,
-    pub(super) extents: Vec<Extent>,
-    pub(super) guard: ReadGuard,
-}
-
-/// Which bytes of an object a request wants.
-struct Selection {
-    range: std::ops::Range<u64>,
-    partial: bool,
 }
 
 pub(super) async fn put_object(
@@ -113,7 +99,14 @@ pub(super) async fn head_object(
     request: S3Request<HeadObjectInput>,
 ) -> S3Result<S3Response<HeadObjectOutput>> {
     let input = request.input;
-    let Opened { object, extents, .. } = backend.open_object(&input.bucket, &input.key).await?;
+    // Ten thousand rows of parts are read only for who asks about one of them.
+    let (object, extents) = match input.part_number {
+        None => (backend.find_object(&input.bucket, &input.key).await?, Vec::new()),
+        Some(_) => {
+            let opened = backend.open_object(&input.bucket, &input.key).await?;
+            (opened.object, opened.extents)
+        }
+    };
     check_read_conditions(
         &object,
         [input.if_match.as_ref(), input.if_none_match.as_ref()],
@@ -139,45 +132,6 @@ pub(super) async fn head_object(
     let mut response = S3Response::new(output);
     response.status = selection.partial.then_some(http::StatusCode::PARTIAL_CONTENT);
     Ok(response)
-}
-
-pub(super) async fn get_object_attributes(
-    backend: &Backend,
-    request: S3Request<GetObjectAttributesInput>,
-) -> S3Result<S3Response<GetObjectAttributesOutput>> {
-    let input = request.input;
-    let Opened { object, extents, .. } = backend.open_object(&input.bucket, &input.key).await?;
-    let wants = |name: &str| input.object_attributes.iter().any(|attribute| attribute.as_str() == name);
-    let mut output = GetObjectAttributesOutput {
-        last_modified: Some(timestamp(object.modified_ms)),
-        ..Default::default()
-    };
-    if wants(ObjectAttributes::ETAG) {
-        output.e_tag = Some(strong(&object.etag));
-    }
-    if wants(ObjectAttributes::OBJECT_SIZE) {
-        output.object_size = Some(signed(object.size_bytes()));
-    }
-    if wants(ObjectAttributes::STORAGE_CLASS) {
-        output.storage_class = Some(StorageClass::from_static(StorageClass::STANDARD));
-    }
-    let checksum = object.checksum();
-    if let Some(shown) = checksum.clone().filter(|_| wants(ObjectAttributes::CHECKSUM)) {
-        let mut element = s3s::dto::Checksum {
-            checksum_type: Some(shown.coverage.name().to_owned().into()),
-            ..Default::default()
-        };
-        // Here, unlike in headers, AWS leaves a composite value's part count out.
-        let value = shown.value.split('-').next().unwrap_or_default().to_owned();
-        set_checksum!(element, shown.algorithm, value);
-        output.checksum = Some(element);
-    }
-    if let Some(count) = object.part_count.filter(|_| wants(ObjectAttributes::OBJECT_PARTS)) {
-        let composite = checksum.filter(|checksum| checksum.coverage == Coverage::Composite);
-        let page = page_of_parts(&extents, composite.map(|checksum| checksum.algorithm), &input);
-        output.object_parts = Some(GetObjectAttributesParts { total_parts_count: Some(int(count)), ..page });
-    }
-    Ok(S3Response::new(output))
 }
 
 pub(super) async fn delete_object(
@@ -211,19 +165,6 @@ pub(super) async fn delete_objects(
 }
 
 impl Backend {
-    /// Opens the object at the key, with its files held until the answer is dropped.
-    pub(super) async fn open_object(&self, bucket: &str, key: &str) -> S3Result<Opened> {
-        let guard = self.blobs.begin_read();
-        let mut read = self.db.read().await.or_internal()?;
-        let Some(object) = objects::find(&mut read, bucket, key).await.or_internal()? else {
-            drop(read);
-            self.require_bucket(bucket).await?;
-            return Err(s3_error!(NoSuchKey, "The specified key does not exist."));
-        };
-        let extents = objects::extents(&mut read, object.seq).await.or_internal()?;
-        Ok(Opened { object, extents, guard })
-    }
-
     /// Makes a received file the object at the key, if the conditions still hold.
     pub(super) async fn place(&self, placement: Placement) -> S3Result<Placed> {
         let backend = self.clone();
@@ -297,118 +238,4 @@ impl Backend {
         })
         .await
     }
-}
-
-impl Selection {
-    fn content_range(&self, object: &Object) -> Option<String> {
-        let Selection { range, partial } = self;
-        partial
-            .then(|| format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), object.size_bytes()))
-    }
-}
-
-fn select(
-    object: &Object,
-    extents: &[Extent],
-    range: Option<Range>,
-    part: Option<i32>,
-) -> S3Result<Selection> {
-    let size_bytes = object.size_bytes();
-    let Some(number) = part else {
-        return match range {
-            None => Ok(Selection { range: 0..size_bytes, partial: false }),
-            Some(range) => {
-                let range = range
-                    .check(size_bytes)
-                    .map_err(|_| s3_error!(InvalidRange, "The requested range is not satisfiable"))?;
-                Ok(Selection { range, partial: true })
-            }
-        };
-    };
-    if range.is_some() {
-        return Err(s3_error!(
-            InvalidRequest,
-            "Cannot specify both Range header and partNumber query parameter"
-        ));
-    }
-    let number = part_number(number)? as usize;
-    if object.part_count.is_none() && number == 1 {
-        return Ok(Selection { range: 0..size_bytes, partial: size_bytes > 0 });
-    }
-    let start = extents.iter().take(number - 1).map(Extent::size_bytes).sum();
-    match extents.get(number - 1) {
-        Some(extent) => Ok(Selection { range: start..start + extent.size_bytes(), partial: true }),
-        None => Err(s3_error!(InvalidRange, "The requested partnumber is not satisfiable")),
-    }
-}
-
-fn parts_count(object: &Object, part: Option<i32>) -> Option<i32> {
-    part.and(object.part_count).map(int)
-}
-
-/// The checksum is of the whole object, so a range goes without.
-fn shown_checksum(
-    object: &Object,
-    mode: Option<&ChecksumMode>,
-    selection: &Selection,
-) -> Option<ObjectChecksum> {
-    mode.filter(|mode| mode.as_str() == ChecksumMode::ENABLED)?;
-    object.checksum().filter(|_| !selection.partial)
-}
-
-/// Per-part details exist only for composite checksums: for others AWS tells the count alone.
-fn page_of_parts(
-    extents: &[Extent],
-    composite: Option<Algorithm>,
-    input: &GetObjectAttributesInput,
-) -> GetObjectAttributesParts {
-    let Some(algorithm) = composite else { return GetObjectAttributesParts::default() };
-    let limit = usize::try_from(input.max_parts.unwrap_or(1000).clamp(0, 1000)).unwrap_or_default();
-    let after = u32::try_from(input.part_number_marker.unwrap_or(0)).unwrap_or_default();
-    let mut left = extents.iter().filter(|extent| extent.number > after);
-    let parts: Vec<ObjectPart> = left
-        .by_ref()
-        .take(limit)
-        .map(|extent| {
-            let mut part = ObjectPart {
-                part_number: Some(int(extent.number)),
-                size: Some(signed(extent.size_bytes())),
-                ..Default::default()
-            };
-            if let Some(digest) = extent.checksum.clone() {
-                set_checksum!(part, algorithm, Checksum { algorithm, digest }.to_base64());
-            }
-            part
-        })
-        .collect();
-    GetObjectAttributesParts {
-        is_truncated: Some(left.next().is_some()),
-        max_parts: Some(int(u32::try_from(limit).unwrap_or_default())),
-        next_part_number_marker: Some(
-            parts.last().and_then(|part| part.part_number).unwrap_or_else(|| int(after)),
-        ),
-        part_number_marker: Some(int(after)),
-        parts: Some(parts),
-        total_parts_count: None,
-    }
-}
-
-/// RFC 9110, section 13.2.2: the ETag conditions win over the times.
-fn check_read_conditions(
-    object: &Object,
-    [if_match, if_none_match]: [Option<&ETagCondition>; 2],
-    [modified_since, unmodified_since]: [Option<&Timestamp>; 2],
-) -> S3Result<()> {
-    let modified = timestamp(object.modified_ms);
-    match (if_match, unmodified_since) {
-        (Some(condition), _) if !matches(condition, &object.etag) => return Err(precondition_failed()),
-        (None, Some(since)) if modified > *since => return Err(precondition_failed()),
-        _ => {}
-    }
-    let not_modified = match (if_none_match, modified_since) {
-        (Some(condition), _) => matches(condition, &object.etag),
-        (None, Some(since)) => modified <= *since,
-        (None, None) => false,
-    };
-    if not_modified { Err(s3_error!(NotModified, "Not Modified")) } else { Ok(()) }
 }

@@ -23,7 +23,7 @@ pub(super) struct Claims {
     checksum: Option<Checksum>,
     /// The checksum follows the body as a trailer.
     trailer: Option<Algorithm>,
-    size_bytes: Option<u64>,
+    size_bytes: u64,
 }
 
 impl Claims {
@@ -54,7 +54,7 @@ impl Claims {
             ));
         }
         let size_bytes = declared_length(headers)?;
-        if size_bytes.is_some_and(|size_bytes| size_bytes > MAX_BODY_BYTES) {
+        if size_bytes > MAX_BODY_BYTES {
             return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
         }
         Ok(Self { md5, checksum, trailer, size_bytes })
@@ -105,19 +105,21 @@ impl Backend {
         if let Some(mut body) = body {
             let mut received = 0;
             while let Some(chunk) = body.next().await {
-                let refusal = match chunk {
+                let chunk = chunk.map_err(body_error).and_then(|chunk| {
+                    received += chunk.len() as u64;
+                    if received > claims.size_bytes { Err(incomplete_body()) } else { Ok(chunk) }
+                });
+                match chunk {
                     Ok(chunk) => {
-                        received += chunk.len() as u64;
-                        if received <= MAX_BODY_BYTES && !chunk.is_empty() && !writer.write(chunk).await {
+                        if !writer.write(chunk).await {
+                            // A full disk or the like: `finish` says what it was.
                             break;
                         }
-                        (received > MAX_BODY_BYTES).then(|| s3_error!(EntityTooLarge))
                     }
-                    Err(error) => Some(body_error(error)),
-                };
-                if let Some(refusal) = refusal {
-                    writer.abandon().await;
-                    return Err(refusal);
+                    Err(refusal) => {
+                        writer.abandon().await;
+                        return Err(refusal);
+                    }
                 }
             }
         }
@@ -131,7 +133,7 @@ impl Backend {
                 }
             },
         };
-        let expected = Expected { size_bytes: claims.size_bytes, md5: claims.md5, checksum };
+        let expected = Expected { size_bytes: Some(claims.size_bytes), md5: claims.md5, checksum };
         writer.finish(expected).await.map_err(write_error)
     }
 }
@@ -202,16 +204,12 @@ fn trailing_checksum(algorithm: Algorithm, trailers: Option<&TrailingHeaders>) -
 }
 
 /// The length of the object itself: with aws-chunked framing that is not Content-Length.
-fn declared_length(headers: &HeaderMap) -> S3Result<Option<u64>> {
+fn declared_length(headers: &HeaderMap) -> S3Result<u64> {
     let chunked = text(headers, "x-amz-content-sha256")?.is_some_and(|value| value.starts_with("STREAMING-"));
     let name = if chunked { "x-amz-decoded-content-length" } else { "content-length" };
-    match text(headers, name)? {
-        None => Ok(None),
-        Some(value) => {
-            let length = value.parse().map_err(|_| s3_error!(InvalidArgument, "Invalid {name}"))?;
-            Ok(Some(length))
-        }
-    }
+    let value = text(headers, name)?
+        .ok_or_else(|| s3_error!(MissingContentLength, "You must provide the Content-Length HTTP header."))?;
+    value.parse().map_err(|_| s3_error!(InvalidArgument, "Invalid {name}"))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> S3Result<Option<&'a str>> {

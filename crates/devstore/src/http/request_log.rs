@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, EXPECT};
 use http::{HeaderMap, HeaderValue};
 
 use super::drain::DrainOnDrop;
@@ -101,7 +101,10 @@ pub(super) async fn record(State(log): State<RequestLog>, request: Request, next
     let operation = target.operation(&method, request.headers());
     let path = request.uri().path().to_owned();
     let size_bytes = content_length(request.headers());
-    let mut response = next.run(request.map(DrainOnDrop::wrap)).await;
+    // A client that asks first (Expect: 100-continue) waits for the refusal and sends no body to drain.
+    let asks_first = request.headers().contains_key(EXPECT);
+    let request = if asks_first { request } else { request.map(DrainOnDrop::wrap) };
+    let mut response = next.run(request).await;
     let status = response.status().as_u16();
     let entry = LoggedRequest {
         method: method.as_str().to_owned(),

@@ -22,11 +22,20 @@ pub(super) struct Rules {
     pub(super) region: String,
 }
 
-pub(super) async fn enforce(State(rules): State<Rules>, request: Request, next: Next) -> Response {
-    match rules.check(request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(page) => page.into_response(),
+pub(super) async fn enforce(State(rules): State<Rules>, mut request: Request, next: Next) -> Response {
+    if let Err(page) = rules.check(request.uri(), request.headers()) {
+        return page.into_response();
     }
+    let hoisted = hoisted_headers(&Target::of(request.uri()));
+    request.headers_mut().extend(hoisted);
+    next.run(request).await
+}
+
+/// Some presigners put `x-amz-meta-*` into the query, where the signature covers it; S3 stores it all the
+/// same. Hoisted checksums it ignores, and so does the store.
+fn hoisted_headers(target: &Target) -> HeaderMap {
+    let metadata = target.parameters().filter(|(name, _)| name.starts_with("x-amz-meta-"));
+    metadata.filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?))).collect()
 }
 
 impl Rules {

@@ -24,6 +24,11 @@ impl Target {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// All query parameters, names in lower case.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = (String, &str)> {
+        self.query.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.as_str()))
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.parameter(name).is_some()
     }

@@ -3,6 +3,8 @@
 //!
 //! Runs against the embedded store, or against any endpoint named by `CONFORMANCE_ENDPOINT` (see README).
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report, also in its helpers")]
+
 mod checksums;
 mod conditional;
 mod cors;

@@ -244,3 +244,20 @@ async fn an_unknown_bucket_is_no_such_bucket() {
     let get = space.s3.get_object().bucket("no-such-bucket-here").key("k").send().await;
     assert_eq!(code(get), "NoSuchBucket");
 }
+
+#[tokio::test]
+async fn versioning_was_never_turned_on() {
+    let space = space().await;
+    let got = space.s3.get_bucket_versioning().bucket(&space.bucket).send().await.unwrap();
+    assert_eq!(got.status(), None);
+}
+
+#[tokio::test]
+async fn head_shows_a_range_and_one_part() {
+    let space = space().await;
+    let key = space.key("file");
+    space.put(&key, b"0123456789".to_vec()).await;
+    let head = || space.s3.head_object().bucket(&space.bucket).key(&key);
+    assert_eq!(head().range("bytes=2-4").send().await.unwrap().content_length(), Some(3));
+    assert_eq!(head().part_number(1).send().await.unwrap().content_length(), Some(10));
+}

@@ -313,3 +313,35 @@ async fn a_presigned_delete_deletes() {
     assert_eq!(space.send_signed(&space.presign("DELETE", &key), b"").await.status, 204);
     assert!(!space.exists(&key).await);
 }
+
+#[tokio::test]
+async fn metadata_in_the_query_is_stored_and_a_checksum_there_is_ignored() {
+    let space = space().await;
+    let key = space.key("file");
+    let presign = space
+        .presign("PUT", &key)
+        .query("x-amz-meta-upload", "u-1")
+        .query("x-amz-checksum-crc32", "AAAAAA==")
+        .query("x-amz-sdk-checksum-algorithm", "CRC32");
+    space.send_signed(&presign, b"not empty").await.assert_ok();
+    let head = space.s3.head_object().bucket(&space.bucket).key(&key).send().await.unwrap();
+    assert_eq!(head.metadata().unwrap()["upload"], "u-1");
+}
+
+#[tokio::test]
+async fn a_body_without_a_length_is_refused() {
+    let space = space().await;
+    let url = space.url(&space.presign("PUT", &space.key("file")));
+    let stream = futures_util::stream::iter([Ok::<_, std::io::Error>("12345")]);
+    let response = space.http.put(url).body(reqwest::Body::wrap_stream(stream)).send().await.unwrap();
+    assert_eq!(response.status(), 411);
+}
+
+#[tokio::test]
+async fn an_empty_body_with_its_length_signed_is_stored() {
+    let space = space().await;
+    let key = space.key("empty");
+    let presign = space.presign("PUT", &key).header("content-length", "0").header("if-none-match", "*");
+    space.send_signed(&presign, b"").await.assert_ok();
+    assert_eq!(space.get(&key).await, b"");
+}
