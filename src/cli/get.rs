@@ -8,8 +8,8 @@ use serde_json::json;
 use url::Url;
 use uuid::Uuid;
 
-use super::CliError;
 use super::output::{Connection, ProgressView, Verbosity, human_size, print_json, print_line, words};
+use super::{CliError, stop_on_signal};
 
 /// Download a finished object
 #[derive(Debug, clap::Args)]
@@ -58,13 +58,7 @@ impl FromStr for UploadReference {
 
 pub(crate) async fn run(args: GetArgs) -> Result<(), CliError> {
     let gateway = gateway(&args).map_err(|error| CliError::Usage(words(&error)))?;
-    let cancellation = CancellationToken::new();
-    let cancelled = cancellation.clone();
-    tokio::spawn(async move {
-        let _ = tokio::signal::ctrl_c().await;
-        cancelled.cancel();
-    });
-    match download(&args, gateway, cancellation).await {
+    match download(&args, gateway, stop_on_signal()).await {
         Ok(downloaded) => {
             report(&args, &downloaded);
             Ok(())

@@ -107,27 +107,6 @@ pub(crate) fn human_time(time: Duration) -> String {
     }
 }
 
-/// A size as people write it: `10485760`, `10MiB`, `64 mb`.
-pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
-    let text = text.trim();
-    let split = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(split);
-    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" | "kib" => 1 << 10,
-        "m" | "mib" => 1 << 20,
-        "g" | "gib" => 1 << 30,
-        "kb" => 1_000,
-        "mb" => 1_000_000,
-        "gb" => 1_000_000_000,
-        _ => return Err(format!("{text:?} is not a size; write 10MiB, 64MB or bytes")),
-    };
-    let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
-    number
-        .filter(|size| *size > 0)
-        .ok_or_else(|| format!("{text:?} is not a size; write 10MiB, 64MB or bytes"))
-}
-
 /// The progress of one file on stderr: a bar on a terminal, a line now and then elsewhere.
 pub(crate) struct ProgressView {
     name: String,
@@ -243,16 +222,6 @@ mod tests {
             written,
             ["0 B", "999 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "1.0 MiB", "10.0 GiB", "16.0 EiB"]
         );
-    }
-
-    #[test]
-    fn sizes_are_read_in_both_units() {
-        assert_eq!(parse_size("10MiB"), Ok(10 << 20));
-        assert_eq!(parse_size("64 mb"), Ok(64_000_000));
-        assert_eq!(parse_size("5242880"), Ok(5 << 20));
-        for wrong in ["", "MiB", "0", "-1", "10 parts", "99999999999999999999"] {
-            assert!(parse_size(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

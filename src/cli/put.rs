@@ -1,10 +1,12 @@
 //! `partgate put`: uploads files, and goes on by itself where an interrupted run stopped.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+mod items;
 
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use futures_util::{StreamExt as _, stream};
 use partgate_client::api::ChecksumAlgorithm;
 use partgate_client::{
     CancellationToken, ChecksumProof, Error, Event, Gateway, Unfinished, Upload, UploadOptions, Uploaded,
@@ -13,10 +15,15 @@ use partgate_client::{
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::CliError;
-use super::output::{
-    Connection, ProgressView, Verbosity, human_size, parse_size, print_json, print_line, words,
-};
+use items::{Item, Search, collect, is_stdin};
+
+use super::output::{Connection, ProgressView, Verbosity, human_size, print_json, print_line, words};
+use super::{CliError, stop_on_signal};
+
+/// Files up to this size are uploaded many at a time.
+const SMALL_BYTES: u64 = 8 << 20;
+/// So many.
+const SMALL_AT_ONCE: usize = 8;
 
 /// Upload files, and resume what was interrupted
 #[derive(Debug, clap::Args)]
@@ -40,7 +47,7 @@ pub(crate) struct PutArgs {
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// Wished part size, such as 64MiB; the gateway decides
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = partgate::units::parse_size)]
     part_size: Option<u64>,
     /// The most parts in flight, 1 to 16; it adapts below that
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=16))]
@@ -68,52 +75,104 @@ pub(crate) struct PutArgs {
     quiet: bool,
 }
 
-/// One thing to upload.
-struct Item {
-    /// `None` is standard input.
-    path: Option<PathBuf>,
-    name: String,
-    /// Of a file in a folder: its path from the folder on.
-    relative_path: Option<String>,
+/// How a run has gone so far.
+#[derive(Default)]
+struct Tally {
+    done: usize,
+    done_bytes: u64,
+    failed: usize,
+}
+
+/// What every upload of a run shares.
+struct Run<'a> {
+    args: &'a PutArgs,
+    gateway: Gateway,
+    cancellation: CancellationToken,
 }
 
 pub(crate) async fn run(args: PutArgs) -> Result<(), CliError> {
     check(&args)?;
     let gateway = args.connection.gateway().map_err(|error| CliError::Usage(words(&error)))?;
-    let cancellation = cancel_on_signal();
+    let run = Run { args: &args, gateway, cancellation: stop_on_signal() };
     let mut items = Vec::new();
-    let mut failed = 0;
+    let mut tally = Tally::default();
+    let search = Search { name: args.name.as_deref(), recursive: args.recursive };
     for file in &args.files {
-        if let Err(error) = collect(file, &args, &mut items) {
+        if let Err(error) = collect(file, search, &mut items) {
             report_failure(&args, &file.display().to_string(), "file_unreadable", &error, false);
-            failed += 1;
+            tally.failed += 1;
         }
     }
-    let (mut done, mut done_bytes) = (0, 0);
-    for item in &items {
-        match put(&args, gateway.clone(), item, &cancellation).await {
-            Ok(uploaded) => {
-                done += 1;
-                done_bytes += uploaded.completion.size;
-                report_success(&args, item, &uploaded);
-            }
-            Err(Error::Cancelled) => {
-                eprintln!("interrupted; to go on where this stopped, run the same command again");
-                return Err(CliError::Interrupted);
-            }
-            Err(error) => {
-                failed += 1;
-                report_failure(&args, &item.name, error.code(), &advice(&error), error.resumable());
-                if ends_all(&error) {
-                    break;
+    let count = items.len();
+    let finished = put_all(&run, items, &mut tally).await;
+    if finished.is_err() {
+        eprintln!("interrupted; to go on where this stopped, run the same command again");
+    } else if count > 1 && !args.json && !args.quiet {
+        eprintln!("{} of {count} uploaded, {}", tally.done, human_size(tally.done_bytes));
+    }
+    match finished {
+        Err(Interrupted) => Err(CliError::Interrupted),
+        Ok(()) if tally.failed > 0 => Err(CliError::Reported),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Somebody stopped the run.
+struct Interrupted;
+
+/// Small files many at a time, because they wait for answers and not for bytes; then the others, one after the other.
+async fn put_all(run: &Run<'_>, items: Vec<Item>, tally: &mut Tally) -> Result<(), Interrupted> {
+    let several = items.len() > 1;
+    let is_small = |item: &Item| several && item.size_bytes().is_some_and(|size| size <= SMALL_BYTES);
+    let (small, mut rest): (Vec<_>, Vec<_>) = items.into_iter().partition(is_small);
+    let mut small = stream::iter(small)
+        .map(async |item| {
+            let result = put(run, &item, Verbosity::Quiet).await;
+            (item, result)
+        })
+        .buffer_unordered(SMALL_AT_ONCE);
+    while let Some((item, result)) = small.next().await {
+        match result {
+            // Two files of the same content, most likely: one after the other, then.
+            Err(Error::Locked { .. }) => rest.push(item),
+            result => {
+                if settle(run, &item, result, tally)?.is_break() {
+                    return Ok(());
                 }
             }
         }
     }
-    if items.len() > 1 && !args.json && !args.quiet {
-        eprintln!("{done} of {} uploaded, {}", items.len(), human_size(done_bytes));
+    let verbosity = if run.args.quiet { Verbosity::Quiet } else { Verbosity::Progress };
+    for item in &rest {
+        let result = put(run, item, verbosity).await;
+        if settle(run, item, result, tally)?.is_break() {
+            return Ok(());
+        }
     }
-    if failed > 0 { Err(CliError::Reported) } else { Ok(()) }
+    Ok(())
+}
+
+/// Counts and tells how one upload ended; breaks off when the others would end in the same way.
+fn settle(
+    run: &Run<'_>,
+    item: &Item,
+    result: Result<Uploaded, Error>,
+    tally: &mut Tally,
+) -> Result<ControlFlow<()>, Interrupted> {
+    match result {
+        Ok(uploaded) => {
+            tally.done += 1;
+            tally.done_bytes += uploaded.completion.size;
+            report_success(run.args, item, &uploaded);
+            Ok(ControlFlow::Continue(()))
+        }
+        Err(Error::Cancelled) => Err(Interrupted),
+        Err(error) => {
+            tally.failed += 1;
+            report_failure(run.args, &item.name, error.code(), &advice(&error), error.resumable());
+            Ok(if ends_all(&error) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        }
+    }
 }
 
 /// What the command line's own checks cannot say.
@@ -131,115 +190,19 @@ fn check(args: &PutArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-fn is_stdin(file: &Path) -> bool {
-    file.as_os_str() == "-"
-}
-
-/// A token that the first Ctrl-C (or SIGTERM) cancels; the second ends the process at once.
-fn cancel_on_signal() -> CancellationToken {
-    let cancellation = CancellationToken::new();
-    let cancelled = cancellation.clone();
-    tokio::spawn(async move {
-        signal().await;
-        cancelled.cancel();
-        signal().await;
-        std::process::exit(130);
-    });
-    cancellation
-}
-
-#[cfg(unix)]
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
-}
-
-#[cfg(not(unix))]
-async fn signal() {
-    let _ = tokio::signal::ctrl_c().await;
-}
-
-/// Adds a file, or with `-r` all files of a folder in order of their names.
-fn collect(file: &Path, args: &PutArgs, items: &mut Vec<Item>) -> Result<(), String> {
-    let failed = |error: io::Error| format!("cannot read {}: {error}", file.display());
-    if is_stdin(file) {
-        let name = args.name.clone().unwrap_or_default();
-        items.push(Item { path: None, name, relative_path: None });
-        return Ok(());
-    }
-    if !fs::metadata(file).map_err(failed)?.is_dir() {
-        let name = file.display().to_string();
-        items.push(Item { path: Some(file.to_owned()), name, relative_path: None });
-        return Ok(());
-    }
-    if !args.recursive {
-        return Err(format!("{} is a folder; give -r to upload all that is in it", file.display()));
-    }
-    let root = file.canonicalize().map_err(failed)?;
-    let above = root.parent().unwrap_or(&root).to_owned();
-    walk(file, &mut |path| {
-        let absolute = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let relative = absolute.strip_prefix(&above).unwrap_or(path).to_owned();
-        items.push(Item {
-            name: path.display().to_string(),
-            path: Some(path.to_owned()),
-            relative_path: Some(ascii_path(&relative)),
-        });
-    })
-    .map_err(failed)
-}
-
-/// Every file below a folder. Links to folders are not followed: they can go round in circles.
-fn walk(folder: &Path, found: &mut impl FnMut(&Path)) -> io::Result<()> {
-    let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        if entry.file_type()?.is_dir() {
-            walk(&path, found)?;
-        } else if path.is_file() {
-            found(&path);
-        }
-    }
-    Ok(())
-}
-
-/// A path as metadata can carry it: `/` between names, and what is not plain ASCII percent-encoded.
-fn ascii_path(path: &Path) -> String {
-    let names = path.components().map(|component| component.as_os_str().to_string_lossy());
-    let names: Vec<String> = names.map(|name| percent_encoded(&name)).collect();
-    names.join("/")
-}
-
-fn percent_encoded(name: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b'%' | 0..=0x1f | 0x7f.. => format!("%{byte:02X}"),
-        _ => char::from(byte).to_string(),
-    };
-    name.bytes().map(encode).collect()
-}
-
-async fn put(
-    args: &PutArgs,
-    gateway: Gateway,
-    item: &Item,
-    cancellation: &CancellationToken,
-) -> Result<Uploaded, Error> {
+async fn put(run: &Run<'_>, item: &Item, verbosity: Verbosity) -> Result<Uploaded, Error> {
+    let gateway = run.gateway.clone();
     let upload = match &item.path {
         Some(path) => Upload::from_path(gateway, path),
         None => Upload::from_reader(gateway, &item.name, tokio::io::stdin()),
     };
     let (events, mut happened) = mpsc::unbounded_channel();
-    let upload =
-        upload.options(options(args, item)).cancelled_by(cancellation.clone()).on_event(move |event| {
+    let upload = upload.options(options(run.args, item)).cancelled_by(run.cancellation.clone()).on_event(
+        move |event| {
             // Whoever listened has gone when the upload is being dropped.
             let _ = events.send(event.clone());
-        });
-    let verbosity = if args.quiet { Verbosity::Quiet } else { Verbosity::Progress };
+        },
+    );
     let mut view = ProgressView::new(&item.name, verbosity);
     let mut progress = upload.progress();
     let running = upload.run();
@@ -370,30 +333,4 @@ fn advice(error: &Error) -> String {
 /// Whether the other files would fail in the same way.
 fn ends_all(error: &Error) -> bool {
     matches!(error, Error::Unauthorized(_) | Error::Unreachable { .. } | Error::SignatureRefused { .. })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn relative_paths_are_plain_ascii() {
-        assert_eq!(ascii_path(Path::new("a b/100%/ü.txt")), "a b/100%25/%C3%BC.txt");
-    }
-
-    #[test]
-    fn a_folder_is_walked_in_order_of_names() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["b", "a/z", "a/y"] {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, name).unwrap();
-        }
-        let mut found = Vec::new();
-        walk(folder.path(), &mut |path| {
-            found.push(path.strip_prefix(folder.path()).unwrap().to_owned());
-        })
-        .unwrap();
-        assert_eq!(found, [Path::new("a/y"), Path::new("a/z"), Path::new("b")]);
-    }
 }
