@@ -53,7 +53,10 @@ fn describe() {
     describe_counter!("partgate_uploads_reopened_total", "Uploads whose multipart upload storage had lost");
     describe_counter!("partgate_sweep_actions_total", "What the sweep did, by action and result");
     describe_counter!("partgate_http_requests_total", "Requests, by method, route and status");
-    describe_histogram!("partgate_http_request_duration_seconds", "Time to the answer's head, by method and route");
+    describe_histogram!(
+        "partgate_http_request_duration_seconds",
+        "Time to the answer's head, by method and route"
+    );
     for name in [
         "partgate_urls_signed_total",
         "partgate_bytes_completed_total",

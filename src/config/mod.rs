@@ -110,19 +110,25 @@ impl Settings {
         let storage = storage(&mut reader);
         let effective = reader.finish()?;
         match (listen, auth, database, sweep_interval, log, rules, storage) {
-            (Some(listen), Some(auth), Some(database), Some(sweep_interval), Some(log), Some(rules), Some(storage)) => {
-                Ok(Self {
-                    listen,
-                    database,
-                    storage,
-                    rules,
-                    sweep_interval,
-                    auth,
-                    cors_origins,
-                    log,
-                    effective,
-                })
-            }
+            (
+                Some(listen),
+                Some(auth),
+                Some(database),
+                Some(sweep_interval),
+                Some(log),
+                Some(rules),
+                Some(storage),
+            ) => Ok(Self {
+                listen,
+                database,
+                storage,
+                rules,
+                sweep_interval,
+                auth,
+                cors_origins,
+                log,
+                effective,
+            }),
             // Every missing value has put a problem on the list, so `finish` has already answered.
             _ => Err(ConfigError::Invalid(Vec::new())),
         }
@@ -286,9 +292,7 @@ mod tests {
 
     fn problems(overrides: &[(&str, &str)]) -> Vec<String> {
         match load(overrides) {
-            Err(ConfigError::Invalid(problems)) => {
-                problems.into_iter().map(|problem| problem.path).collect()
-            }
+            Err(ConfigError::Invalid(problems)) => problems.into_iter().map(|problem| problem.path).collect(),
             other => panic!("{other:?}"),
         }
     }

@@ -92,10 +92,8 @@ impl ApiError {
             _ => format!("{} fields cannot be used; see errors", problems.len()),
         };
         let mut error = Self::new(Code::InvalidRequest, detail);
-        error.0.errors = problems
-            .into_iter()
-            .map(|FieldProblem { field, detail }| FieldError { field, detail })
-            .collect();
+        error.0.errors =
+            problems.into_iter().map(|FieldProblem { field, detail }| FieldError { field, detail }).collect();
         error
     }
 
@@ -129,7 +127,8 @@ impl From<ServiceError> for ApiError {
             }
             ServiceError::PartsMissing(missing) => {
                 let count: u64 = missing.iter().map(|[first, last]| u64::from(last - first) + 1).sum();
-                let detail = format!("{count} parts are not in storage; sign and send them, then complete again");
+                let detail =
+                    format!("{count} parts are not in storage; sign and send them, then complete again");
                 let mut error = Self::new(Code::PartsMissing, detail);
                 error.0.missing = missing;
                 error
@@ -144,7 +143,8 @@ impl From<ServiceError> for ApiError {
                 error
             }
             ServiceError::ObjectExists => {
-                let detail = "an object of somebody else is at the key and overwrite is false; use another key";
+                let detail =
+                    "an object of somebody else is at the key and overwrite is false; use another key";
                 Self::new(Code::ObjectExists, detail)
             }
             ServiceError::TooLarge { size_bytes, limit_bytes } => {
@@ -158,7 +158,8 @@ impl From<ServiceError> for ApiError {
             )]),
             ServiceError::Busy => Self::new(Code::Busy, "send the same request again"),
             ServiceError::StorageRejected(cause) => {
-                let detail = format!("{} was refused; the operator finds the reason in the log", cause.operation);
+                let detail =
+                    format!("{} was refused; the operator finds the reason in the log", cause.operation);
                 Self::new(Code::StorageRejected, detail)
             }
             ServiceError::StorageUnavailable(_) => {
@@ -236,5 +237,6 @@ pub(super) fn panicked(panic: Box<dyn std::any::Any + Send + 'static>) -> Respon
     let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
     let words = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     tracing::error!(panic = words, "a handler panicked");
-    ApiError::new(Code::Internal, "the operator finds the reason in the log under the request id").into_response()
+    ApiError::new(Code::Internal, "the operator finds the reason in the log under the request id")
+        .into_response()
 }

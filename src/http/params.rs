@@ -114,7 +114,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ListParams {
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<Fingerprint>, ApiError> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().unwrap_or("\u{0}").to_owned();
-    Fingerprint::new(text).map(Some).map_err(|error| {
-        ApiError::invalid(vec![FieldProblem::new("header.Idempotency-Key", error)])
-    })
+    Fingerprint::new(text)
+        .map(Some)
+        .map_err(|error| ApiError::invalid(vec![FieldProblem::new("header.Idempotency-Key", error)]))
 }

@@ -6,10 +6,9 @@ use partgate_api as api;
 
 use super::json::FromWire;
 use crate::service::{
-    CompleteCall, FieldProblem, Initiated, NewUpload, ProxiedResult, RequestedPart, SignAtInit, SignedBatch, SignedUploadPart,
-    StatusView, StoredClaim, UploadPage,
+    CompleteCall, FieldProblem, Initiated, NewUpload, ProxiedResult, ReceivedParts, RequestedPart,
+    SignAtInit, SignedBatch, SignedUploadPart, StatusView, StoredClaim, UploadPage,
 };
-use crate::store::ReceivedParts;
 use crate::upload::{
     Checksum, ChecksumAlgorithm, ChecksumType, Fingerprint, Metadata, ObjectChecksum, PartRecord, Plan,
     Sha256Digest, State, Upload, validate_filename,
@@ -241,7 +240,9 @@ pub(super) fn status(view: StatusView) -> api::UploadStatus {
         created_at: upload.created_at,
         updated_at: upload.updated_at,
         expires_at: upload.expires_at,
-        error: upload.failure.map(|failure| api::UploadFailure { code: failure.code, detail: failure.detail }),
+        error: upload
+            .failure
+            .map(|failure| api::UploadFailure { code: failure.code, detail: failure.detail }),
         parts: parts.map(|parts| parts.into_iter().map(received_part).collect()),
     }
 }

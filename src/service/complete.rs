@@ -11,8 +11,8 @@ use tokio_util::task::TaskTracker;
 use super::requested::claims;
 use super::{Principal, Service, ServiceError, StatusView, StoredClaim};
 use crate::upload::{
-    Checksum, ChecksumAlgorithm, ChecksumType, Declaration, DeclarationError, ObjectChecksum, PartNumber, PartRecord,
-    Sha256Digest, State, Transfer, Upload, UploadId, combine,
+    Checksum, ChecksumAlgorithm, ChecksumType, Declaration, DeclarationError, ObjectChecksum, PartNumber,
+    PartRecord, Sha256Digest, State, Transfer, Upload, UploadId, combine,
 };
 
 type Finished = Result<Upload, ServiceError>;
@@ -33,11 +33,7 @@ impl Completions {
     }
 
     /// The completion of this upload that is under way, or a new one.
-    fn join_or_start(
-        &self,
-        id: UploadId,
-        work: impl Future<Output = Finished> + Send + 'static,
-    ) -> Waiter {
+    fn join_or_start(&self, id: UploadId, work: impl Future<Output = Finished> + Send + 'static) -> Waiter {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(waiter) = running.get(&id) {
             return waiter.clone();
@@ -93,7 +89,9 @@ impl Service {
     ) -> Result<Completing, ServiceError> {
         let upload = self.load(principal, id).await?;
         if upload.state != State::Completed && upload.state != State::Completing {
-            upload.check_takes_parts(self.clock.now()).or_else(|refusal| failed_as(&upload, refusal.into()))?;
+            upload
+                .check_takes_parts(self.clock.now())
+                .or_else(|refusal| failed_as(&upload, refusal.into()))?;
         }
         let declaration = declaration(&upload, call)?;
         let declared = check_declaration(&upload, &declaration)?;
@@ -141,10 +139,7 @@ fn failed_as(upload: &Upload, otherwise: ServiceError) -> Result<(), ServiceErro
 }
 
 /// What the call declares, held against what init and earlier calls declared.
-pub(super) fn check_declaration(
-    upload: &Upload,
-    declaration: &Declaration,
-) -> Result<Upload, ServiceError> {
+pub(super) fn check_declaration(upload: &Upload, declaration: &Declaration) -> Result<Upload, ServiceError> {
     let declared = upload.declared(declaration).map_err(|error| {
         let field = match error {
             DeclarationError::Sha256Changed => "sha256",
@@ -163,17 +158,16 @@ pub(super) fn check_declaration(
 }
 
 /// The object's checksum that the parts' make, where every part's is known.
-pub(super) fn expected_checksum(
-    upload: &Upload,
-    records: &[PartRecord],
-) -> Option<ObjectChecksum> {
+pub(super) fn expected_checksum(upload: &Upload, records: &[PartRecord]) -> Option<ObjectChecksum> {
     let kind = upload.spec.checksum_algorithm;
     let parts: Option<Vec<_>> =
         records.iter().map(|record| Some((record.checksum?, record.size_bytes))).collect();
     let parts = parts?;
     match (upload.spec.transfer, parts.as_slice()) {
         // One PUT: storage keeps the body's own checksum, whatever the kind.
-        (Transfer::Put, [(checksum, _)]) if !matches!(kind, ChecksumAlgorithm::None | ChecksumAlgorithm::Md5) => {
+        (Transfer::Put, [(checksum, _)])
+            if !matches!(kind, ChecksumAlgorithm::None | ChecksumAlgorithm::Md5) =>
+        {
             Some(ObjectChecksum {
                 algorithm: kind,
                 checksum_type: ChecksumType::FullObject,

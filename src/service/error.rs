@@ -109,9 +109,9 @@ impl From<StorageError> for ServiceError {
     fn from(error: StorageError) -> Self {
         match error.kind {
             StorageErrorKind::Unavailable => Self::StorageUnavailable(Arc::new(error)),
-            StorageErrorKind::BadDigest => {
-                Self::ChecksumMismatch("storage refused the bytes: they do not have the declared checksum".into())
-            }
+            StorageErrorKind::BadDigest => Self::ChecksumMismatch(
+                "storage refused the bytes: they do not have the declared checksum".into(),
+            ),
             StorageErrorKind::BodyBroken => Self::BodyBroken,
             StorageErrorKind::NoSuchUpload
             | StorageErrorKind::NoSuchObject

@@ -11,8 +11,8 @@ use super::{Service, ServiceError};
 use crate::storage::{CompletedPart, StorageError, StorageErrorKind};
 use crate::store::Written;
 use crate::upload::{
-    ChecksumType, Declaration, Failure, ObjectChecksum, ObjectProof, Outcome, PartRecord, PartSet, ProofError,
-    Sha256Digest, State, Transfer, Upload, UploadId,
+    ChecksumType, Declaration, Failure, ObjectChecksum, ObjectProof, Outcome, PartRecord, PartSet,
+    ProofError, Sha256Digest, State, Transfer, Upload, UploadId,
 };
 
 /// What storage made of the request to put the parts together.
@@ -25,7 +25,11 @@ enum Assembled {
 
 impl Service {
     /// Brings an upload from whatever state it is in to `completed`, or says why not.
-    pub(super) async fn finish(&self, id: UploadId, declaration: Declaration) -> Result<Upload, ServiceError> {
+    pub(super) async fn finish(
+        &self,
+        id: UploadId,
+        declaration: Declaration,
+    ) -> Result<Upload, ServiceError> {
         for _ in 0..super::MAX_CONFLICTS {
             let upload = self.reload(id).await?;
             match upload.state {
@@ -213,7 +217,8 @@ impl Service {
             completed_at: self.clock.now(),
         };
         metrics::counter!("partgate_bytes_completed_total").increment(outcome.size_bytes);
-        let completed = self.transition(upload.clone(), |current, now| current.completed(outcome.clone(), now));
+        let completed =
+            self.transition(upload.clone(), |current, now| current.completed(outcome.clone(), now));
         match completed.await {
             // Another gateway was faster with the same object: its answer is the answer.
             Err(ServiceError::Closed(State::Completed)) => self.reload(upload.id).await,
@@ -222,7 +227,12 @@ impl Service {
     }
 
     /// The object is proven wrong: it (that version of it) is deleted, and the upload has failed.
-    async fn fail(&self, upload: Upload, object: &ObjectProof, detail: String) -> Result<Upload, ServiceError> {
+    async fn fail(
+        &self,
+        upload: Upload,
+        object: &ObjectProof,
+        detail: String,
+    ) -> Result<Upload, ServiceError> {
         tracing::error!(upload.id = %upload.id, detail, "the finished object is not the declared one; deleting it");
         self.storage.delete(&upload, object.version_id.as_deref()).await?;
         let failure = Failure { code: "checksum_mismatch".to_owned(), detail: detail.clone() };
@@ -291,9 +301,5 @@ fn check_declared_checksum(upload: &Upload, records: &[PartRecord]) -> Result<()
 }
 
 fn completed_part(record: &PartRecord) -> Option<CompletedPart> {
-    Some(CompletedPart {
-        number: record.number,
-        etag: record.etag.clone()?,
-        checksum: record.checksum,
-    })
+    Some(CompletedPart { number: record.number, etag: record.etag.clone()?, checksum: record.checksum })
 }

@@ -82,8 +82,7 @@ impl Service {
             }
         };
         let requested = requested_at_init(&upload, &new.sign);
-        let wanted =
-            parts_to_send(&upload, &requested, self.rules.sign_limit).map_err(named_for_init)?;
+        let wanted = parts_to_send(&upload, &requested, self.rules.sign_limit).map_err(named_for_init)?;
         if wanted.is_empty() {
             return Ok(Initiated { upload, is_new, parts: Vec::new(), parts_expire_at: None });
         }
@@ -182,8 +181,8 @@ impl Service {
         if let Some(key) = &spec.idempotency_key
             && let Some(found) = self.store.find_by_idempotency_key(&spec.tenant, key).await?
         {
-            let same = found.plan.size_bytes() == draft.plan.size_bytes()
-                && found.spec.filename == spec.filename;
+            let same =
+                found.plan.size_bytes() == draft.plan.size_bytes() && found.spec.filename == spec.filename;
             if !same {
                 let detail = "was used for another file: use a new key for every upload";
                 return Err(ServiceError::invalid("header.Idempotency-Key", detail));

@@ -28,6 +28,7 @@ use crate::storage::{Storage, UrlWindow};
 use crate::store::{Store, Written};
 use crate::upload::{Refusal, State, Upload, UploadId};
 
+pub use crate::store::ReceivedParts;
 pub use complete::{CompleteCall, Completing};
 pub use error::{FieldProblem, ServiceError};
 pub use init::{Initiated, NewUpload, SignAtInit};

@@ -54,11 +54,7 @@ impl Service {
     ) -> Result<ProxiedResult, ServiceError> {
         let upload = self.load(principal, id).await?;
         upload.check_takes_parts(self.clock.now())?;
-        let requested = RequestedPart {
-            number,
-            checksum: body.checksum,
-            size_bytes: body.content_length,
-        };
+        let requested = RequestedPart { number, checksum: body.checksum, size_bytes: body.content_length };
         let resolved = parts_to_send(&upload, &[requested], 1).map_err(named_for_proxy)?;
         let [part] = resolved[..] else { return Err(ServiceError::NotFound) };
         let upload = self.ensure_open(upload).await?;

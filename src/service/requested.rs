@@ -1,9 +1,7 @@
 //! Parts as a caller names them, made into parts of this upload.
 
 use super::{FieldProblem, ServiceError};
-use crate::upload::{
-    Checksum, ChecksumAlgorithm, PartClaim, PartNumber, PartSet, PartSpan, Plan, Upload,
-};
+use crate::upload::{Checksum, ChecksumAlgorithm, PartClaim, PartNumber, PartSet, PartSpan, Plan, Upload};
 
 /// A part that a caller wants to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,9 +147,7 @@ impl<'a> Checker<'a> {
             self.problem(index, "checksum", "the upload was opened with checksum_algorithm none");
             return None;
         }
-        Checksum::from_base64(self.kind, text)
-            .map_err(|error| self.problem(index, "checksum", error))
-            .ok()
+        Checksum::from_base64(self.kind, text).map_err(|error| self.problem(index, "checksum", error)).ok()
     }
 
     /// ETags are kept as storage writes them; some clients strip the quotes, which is put right here.

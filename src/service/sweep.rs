@@ -59,11 +59,8 @@ impl Service {
             let forgotten = self.store.count_finished_before(keep_since).await?;
             return Ok(SweepReport { actions, forgotten });
         }
-        let actions = stream::iter(due)
-            .map(|upload| self.sweep_one(upload))
-            .buffer_unordered(PARALLEL)
-            .collect()
-            .await;
+        let actions =
+            stream::iter(due).map(|upload| self.sweep_one(upload)).buffer_unordered(PARALLEL).collect().await;
         let forgotten = self.store.forget_finished_before(keep_since).await?;
         let report = SweepReport { actions, forgotten };
         log(&report);
@@ -106,8 +103,12 @@ fn log(report: &SweepReport) {
         metrics::counter!("partgate_sweep_actions_total", "action" => *action, "result" => result)
             .increment(1);
         match outcome {
-            Ok(state) => tracing::info!(upload.id = %upload_id, upload.state = state.name(), "sweep: {action}"),
-            Err(error) => tracing::warn!(upload.id = %upload_id, error, "sweep: {action} failed, will be tried again"),
+            Ok(state) => {
+                tracing::info!(upload.id = %upload_id, upload.state = state.name(), "sweep: {action}")
+            }
+            Err(error) => {
+                tracing::warn!(upload.id = %upload_id, error, "sweep: {action} failed, will be tried again")
+            }
         }
     }
     if report.forgotten > 0 {

@@ -114,7 +114,12 @@ mod tests {
             ("HeadObject", 404, "", StorageErrorKind::NoSuchObject),
             ("HeadBucket", 404, "", StorageErrorKind::Rejected),
             ("PutObject", 412, "PreconditionFailed", StorageErrorKind::PreconditionFailed),
-            ("CompleteMultipartUpload", 409, "ConditionalRequestConflict", StorageErrorKind::PreconditionFailed),
+            (
+                "CompleteMultipartUpload",
+                409,
+                "ConditionalRequestConflict",
+                StorageErrorKind::PreconditionFailed,
+            ),
             ("CompleteMultipartUpload", 400, "EntityTooSmall", StorageErrorKind::InvalidPart),
             ("UploadPart", 400, "XAmzContentChecksumMismatch", StorageErrorKind::BadDigest),
             ("ListParts", 503, "SlowDown", StorageErrorKind::Unavailable),

@@ -42,7 +42,7 @@ impl Storage {
         let guessed = ranges.len() > 1;
         let mut merged = listing.read(ranges).await?;
         if guessed && known_numbers(known).any(|number| !merged.contains_key(&number)) {
-            merged = listing.read(vec![0..PartNumber::MAX]).await?;
+            merged = listing.read(page_ranges(&PartSet::new())).await?;
         }
         Ok(merged.into_values().map(|(_, part)| part).collect())
     }
@@ -98,8 +98,7 @@ impl Listing<'_> {
             if marker > 0 {
                 request = request.part_number_marker(marker.to_string());
             }
-            let page =
-                request.send().await.map_err(|error| StorageError::from_sdk("ListParts", error))?;
+            let page = request.send().await.map_err(|error| StorageError::from_sdk("ListParts", error))?;
             let next = page.next_part_number_marker().and_then(|marker| marker.parse::<u32>().ok());
             let truncated = page.is_truncated() == Some(true);
             let last = page.parts().iter().filter_map(part_number).map(PartNumber::value).max();

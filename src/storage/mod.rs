@@ -12,7 +12,7 @@ mod objects;
 mod profile;
 mod sign;
 
-pub use client::{Connection, ServerSide, Storage, StorageSetupError, StorageSettings, TimeLimits};
+pub use client::{Connection, ServerSide, Storage, StorageSettings, StorageSetupError, TimeLimits};
 pub use error::{StorageError, StorageErrorKind};
 pub use identity::{Identity, StaticKeys};
 pub use multipart::CompletedPart;

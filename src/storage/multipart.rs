@@ -39,17 +39,14 @@ impl Storage {
             .metadata(METADATA_UPLOAD_ID, upload.id.to_string())
             .set_checksum_algorithm(sdk_algorithm(upload.spec.checksum_algorithm))
             .set_checksum_type(upload.spec.checksum_algorithm.object_type().map(sdk_type))
-            .set_server_side_encryption(
-                server_side.encryption.as_deref().map(ServerSideEncryption::from),
-            )
+            .set_server_side_encryption(server_side.encryption.as_deref().map(ServerSideEncryption::from))
             .set_ssekms_key_id(server_side.kms_key_id.clone())
             .set_storage_class(server_side.storage_class.as_deref().map(StorageClass::from))
             .set_tagging(server_side.tagging.clone());
         for (name, value) in upload.spec.metadata.entries() {
             request = request.metadata(name, value);
         }
-        let created =
-            request.send().await.map_err(|error| StorageError::from_sdk(OPERATION, error))?;
+        let created = request.send().await.map_err(|error| StorageError::from_sdk(OPERATION, error))?;
         created
             .upload_id
             .filter(|id| !id.is_empty())
@@ -69,9 +66,8 @@ impl Storage {
         expected: Option<&ObjectChecksum>,
     ) -> Result<(), StorageError> {
         const OPERATION: &str = "CompleteMultipartUpload";
-        let completed = CompletedMultipartUpload::builder()
-            .set_parts(Some(parts.iter().map(sdk_part).collect()))
-            .build();
+        let completed =
+            CompletedMultipartUpload::builder().set_parts(Some(parts.iter().map(sdk_part).collect())).build();
         let mut request = self
             .client
             .complete_multipart_upload()
@@ -148,11 +144,7 @@ impl Storage {
     ///
     /// # Errors
     /// [`StorageError`] when storage does not answer or refuses.
-    pub async fn multipart_exists(
-        &self,
-        key: &str,
-        s3_upload_id: &S3UploadId,
-    ) -> Result<bool, StorageError> {
+    pub async fn multipart_exists(&self, key: &str, s3_upload_id: &S3UploadId) -> Result<bool, StorageError> {
         let listed = self
             .client
             .list_parts()
@@ -191,9 +183,8 @@ fn sdk_type(checksum_type: ChecksumType) -> SdkType {
 
 /// MinIO wants the checksum of every part of a checksummed upload again, AWS that of composite ones.
 fn sdk_part(part: &CompletedPart) -> types::CompletedPart {
-    let builder = types::CompletedPart::builder()
-        .part_number(part.number.value() as i32)
-        .e_tag(part.etag.clone());
+    let builder =
+        types::CompletedPart::builder().part_number(part.number.value() as i32).e_tag(part.etag.clone());
     let Some(checksum) = part.checksum else { return builder.build() };
     let value = Some(checksum.to_base64());
     match checksum.algorithm() {

@@ -56,10 +56,7 @@ impl StoredBody {
     /// # Errors
     /// [`StorageError`] when storage breaks off.
     pub async fn next(&mut self) -> Result<Option<Bytes>, StorageError> {
-        self.0
-            .try_next()
-            .await
-            .map_err(|error| StorageError::unavailable("GetObject", error.to_string()))
+        self.0.try_next().await.map_err(|error| StorageError::unavailable("GetObject", error.to_string()))
     }
 }
 

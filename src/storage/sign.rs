@@ -84,8 +84,7 @@ impl Storage {
             .chain([("content-length", length.as_str())])
             .collect();
         let key = upload.spec.key.as_str();
-        let request =
-            PresignRequest { context, method: Method::Put, key, query: &[], headers: &signed };
+        let request = PresignRequest { context, method: Method::Put, key, query: &[], headers: &signed };
         let url = presign(&request).map_err(not_signed)?;
         Ok((SignedRequest { url, headers }, until))
     }

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::StoreError;
 use crate::upload::{
     AbortReason, Checksum, ChecksumAlgorithm, ChecksumType, Failure, Fingerprint, Metadata, ObjectChecksum,
-    ObjectKey, Outcome, PartEvidence, PartNumber, PartRecord, Plan, S3UploadId, Sha256Digest, State, Transfer,
-    Upload, UploadId, UploadSpec,
+    ObjectKey, Outcome, PartEvidence, PartNumber, PartRecord, Plan, S3UploadId, Sha256Digest, State,
+    Transfer, Upload, UploadId, UploadSpec,
 };
 
 pub(super) fn micros(time: OffsetDateTime) -> i64 {
@@ -118,7 +118,11 @@ impl Columns<'_> {
         parse(&text).ok_or_else(|| self.corrupt(column, &text))
     }
 
-    fn optional<T>(&self, column: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, StoreError> {
+    fn optional<T>(
+        &self,
+        column: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, StoreError> {
         let Some(text) = self.optional_text(column)? else { return Ok(None) };
         parse(&text).map(Some).ok_or_else(|| self.corrupt(column, &text))
     }
@@ -154,8 +158,8 @@ impl Columns<'_> {
 pub(super) fn upload(row: &SqliteRow) -> Result<Upload, StoreError> {
     let columns = Columns { row, upload: row.try_get("id")? };
     let spec = spec(&columns)?;
-    let checksum = columns
-        .optional("checksum", |text| Checksum::from_base64(spec.checksum_algorithm, text).ok())?;
+    let checksum =
+        columns.optional("checksum", |text| Checksum::from_base64(spec.checksum_algorithm, text).ok())?;
     Ok(Upload {
         id: columns.parsed("id", |text| Uuid::parse_str(text).ok().map(UploadId))?,
         plan: Plan::restore(columns.optional_bytes("size_bytes")?, columns.bytes("part_size_bytes")?),

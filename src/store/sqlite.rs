@@ -10,9 +10,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use time::OffsetDateTime;
 
 use super::rows::{self, micros, signed};
-use super::{
-    InsertOutcome, ListFilter, Migrations, ReceivedParts, StoreError, SweepLimits, Written,
-};
+use super::{InsertOutcome, ListFilter, Migrations, ReceivedParts, StoreError, SweepLimits, Written};
 use crate::upload::{ChecksumAlgorithm, Fingerprint, PartNumber, PartRecord, Upload, UploadId};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
@@ -233,9 +231,8 @@ impl SqliteStore {
     /// [`StoreError`] when the database fails.
     pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Upload>, StoreError> {
         let state = if filter.state.is_some() { "AND state = ?2" } else { "" };
-        let sql = format!(
-            "SELECT * FROM uploads WHERE tenant = ?1 {state} AND id < ?3 ORDER BY id DESC LIMIT ?4"
-        );
+        let sql =
+            format!("SELECT * FROM uploads WHERE tenant = ?1 {state} AND id < ?3 ORDER BY id DESC LIMIT ?4");
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(&filter.tenant)
             .bind(filter.state.map(|state| state.name()))

@@ -37,15 +37,8 @@ pub enum ChecksumType {
 
 impl ChecksumAlgorithm {
     /// Every kind, in the order in which people should prefer them.
-    pub const ALL: [Self; 7] = [
-        Self::None,
-        Self::Crc64nvme,
-        Self::Crc32c,
-        Self::Crc32,
-        Self::Sha1,
-        Self::Sha256,
-        Self::Md5,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::None, Self::Crc64nvme, Self::Crc32c, Self::Crc32, Self::Sha1, Self::Sha256, Self::Md5];
 
     /// The name in database, settings and API.
     #[must_use]
@@ -254,12 +247,11 @@ pub fn combine(algorithm: ChecksumAlgorithm, parts: &[(Checksum, u64)]) -> Optio
 }
 
 fn full_object(algorithm: ChecksumAlgorithm, crc: CrcAlgorithm, parts: &[(Checksum, u64)]) -> Checksum {
-    let whole = parts
-        .iter()
-        .map(|(part, size_bytes)| (part.to_crc(), *size_bytes))
-        .reduce(|(left, left_size), (right, right_size)| {
+    let whole = parts.iter().map(|(part, size_bytes)| (part.to_crc(), *size_bytes)).reduce(
+        |(left, left_size), (right, right_size)| {
             (crc_fast::checksum_combine(crc, left, right, right_size), left_size + right_size)
-        });
+        },
+    );
     Checksum::from_crc(algorithm, whole.map_or(0, |(value, _)| value))
 }
 

@@ -17,7 +17,8 @@ mod state;
 mod session_tests;
 
 pub use checksum::{
-    Checksum, ChecksumAlgorithm, ChecksumError, ChecksumType, CrcHasher, ObjectChecksum, Sha256Digest, combine,
+    Checksum, ChecksumAlgorithm, ChecksumError, ChecksumType, CrcHasher, ObjectChecksum, Sha256Digest,
+    combine,
 };
 pub use limits::Limits;
 pub use names::{

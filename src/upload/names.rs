@@ -172,9 +172,7 @@ impl Metadata {
     ///
     /// # Errors
     /// The name of the bad entry (empty when the whole is too large) and the rule that it broke.
-    pub fn new(
-        entries: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, (String, NameError)> {
+    pub fn new(entries: impl IntoIterator<Item = (String, String)>) -> Result<Self, (String, NameError)> {
         let mut metadata: Vec<_> = entries.into_iter().collect();
         metadata.sort();
         for (name, value) in &metadata {
@@ -183,7 +181,10 @@ impl Metadata {
         let own = METADATA_UPLOAD_ID.len() + uuid::fmt::Hyphenated::LENGTH;
         let actual = metadata.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() + own;
         if actual > MAX_METADATA_BYTES {
-            return Err((String::new(), NameError::TooLong { max: MAX_METADATA_BYTES - own, actual: actual - own }));
+            return Err((
+                String::new(),
+                NameError::TooLong { max: MAX_METADATA_BYTES - own, actual: actual - own },
+            ));
         }
         Ok(Self(metadata))
     }

@@ -104,9 +104,7 @@ impl Plan {
     /// The number of parts, 0 for an empty file; none for a stream.
     #[must_use]
     pub fn total_parts(&self) -> Option<u32> {
-        self.size_bytes.map(|size| {
-            u32::try_from(size.div_ceil(self.part_size_bytes)).unwrap_or(u32::MAX)
-        })
+        self.size_bytes.map(|size| u32::try_from(size.div_ceil(self.part_size_bytes)).unwrap_or(u32::MAX))
     }
 
     /// Where a part lies; none when the plan has no such part.
@@ -189,9 +187,12 @@ mod tests {
 
     #[test]
     fn transfer_follows_the_number_of_parts() {
-        for (size, expected) in
-            [(0, Transfer::Empty), (1, Transfer::Put), (TEN_MIB, Transfer::Put), (TEN_MIB + 1, Transfer::Multipart)]
-        {
+        for (size, expected) in [
+            (0, Transfer::Empty),
+            (1, Transfer::Put),
+            (TEN_MIB, Transfer::Put),
+            (TEN_MIB + 1, Transfer::Multipart),
+        ] {
             assert_eq!(plan(size, TEN_MIB).transfer(PutSupport::Conditional), expected, "{size}");
         }
         assert_eq!(plan(1, TEN_MIB).transfer(PutSupport::Unsafe), Transfer::Multipart);

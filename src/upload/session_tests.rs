@@ -132,10 +132,7 @@ fn stream_learns_its_size_once() {
     let sized = stream.declared(&size(25 << 20)).unwrap();
     assert_eq!(sized.plan.total_parts(), Some(3));
     assert_eq!(sized.declared(&size(1)), Err(DeclarationError::SizeChanged { declared: 25 << 20 }));
-    assert!(matches!(
-        stream.declared(&size(u64::MAX)),
-        Err(DeclarationError::TooManyParts { .. })
-    ));
+    assert!(matches!(stream.declared(&size(u64::MAX)), Err(DeclarationError::TooManyParts { .. })));
 }
 
 #[test]
@@ -171,10 +168,7 @@ fn proof_wants_our_id_the_size_and_the_checksum() {
     assert_eq!(upload.prove(&foreign, None), Err(ProofError::Foreign));
     let longer = ObjectProof { size_bytes: 6, ..ours.clone() };
     assert_eq!(upload.prove(&longer, None), Err(ProofError::Size { declared: 5, actual: 6 }));
-    assert!(matches!(
-        upload.prove(&ours, Some(&crc("AAAAAAAAAAE="))),
-        Err(ProofError::Checksum { .. })
-    ));
+    assert!(matches!(upload.prove(&ours, Some(&crc("AAAAAAAAAAE="))), Err(ProofError::Checksum { .. })));
     let declared = Upload {
         checksum: Some(Checksum::from_base64(ChecksumAlgorithm::Crc64nvme, "AAAAAAAAAAE=").unwrap()),
         ..upload

@@ -1,1 +1,7 @@
-//! Integration tests.
+//! Integration tests: the whole gateway over real HTTP on the embedded store, and the real command.
+//!
+//! One binary, so that everything is linked once. `harness` starts servers on free ports of 127.0.0.1 and stops them.
+
+mod api;
+mod architecture;
+mod harness;

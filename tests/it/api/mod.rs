@@ -1,0 +1,3 @@
+//! The API over real HTTP, on the embedded store.
+
+mod lifecycle;
