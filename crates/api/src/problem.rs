@@ -30,6 +30,7 @@ pub struct Problem {
     pub state: Option<UploadState>,
     /// `parts_missing`: the inclusive ranges of part numbers to send.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Vec<u32>>)]
     pub missing: Vec<PartRange>,
     /// `part_mismatch`: the parts to send again, at most the first 1,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

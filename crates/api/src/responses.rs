@@ -154,6 +154,7 @@ pub struct UploadStatus {
     #[serde(flatten)]
     pub progress: Progress,
     /// The inclusive ranges of part numbers still to send; for a stream, the gaps below the highest received.
+    #[schema(value_type = Vec<Vec<u32>>)]
     pub missing: Vec<PartRange>,
     /// How each part is protected on its way.
     pub checksum_algorithm: ChecksumAlgorithm,
