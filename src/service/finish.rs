@@ -59,18 +59,22 @@ impl Service {
     /// Asks storage whether every part is there and as declared. Invariant: what a client reports is a hint;
     /// storage's list is what complete acts on.
     async fn check_parts(&self, declared: Upload) -> Result<Upload, ServiceError> {
-        if declared.plan.total_parts() == Some(0) {
+        let total = declared.plan.total_parts().unwrap_or(0);
+        if total == 0 {
             return self.check_key_is_free(declared).await;
         }
         let refreshed = self.refresh(declared).await?;
         if refreshed.finished {
             return Ok(refreshed.upload);
         }
+        if refreshed.key_taken {
+            return Err(ServiceError::ObjectExists);
+        }
         if !refreshed.mismatches.is_empty() {
             return Err(ServiceError::PartMismatch(refreshed.mismatches));
         }
         let received: PartSet = refreshed.records.iter().map(|record| record.number).collect();
-        let missing = received.missing(refreshed.upload.plan.total_parts().unwrap_or(0));
+        let missing = received.missing(total);
         if !missing.is_empty() {
             return Err(ServiceError::PartsMissing(missing));
         }

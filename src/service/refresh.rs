@@ -16,6 +16,8 @@ pub(super) struct Refreshed {
     pub(super) mismatches: Vec<Mismatch>,
     /// The object is there already: an earlier completion got further than we knew.
     pub(super) finished: bool,
+    /// Somebody else's object is at the key of a small file.
+    pub(super) key_taken: bool,
 }
 
 impl Service {
@@ -34,19 +36,16 @@ impl Service {
     /// A small file is either at its key or it is not.
     async fn refresh_put(&self, upload: Upload) -> Result<Refreshed, ServiceError> {
         let asked_at = self.clock.now();
-        let listed: Vec<_> = match self.storage.head(&upload).await? {
-            Some(object) if is_ours(&upload, &object) => PartNumber::new(1)
-                .map(|number| ListedPart {
-                    number,
-                    size_bytes: object.size_bytes,
-                    etag: object.etag,
-                    checksum: None,
-                })
-                .into_iter()
-                .collect(),
-            _ => Vec::new(),
-        };
-        self.reconcile_with(upload, &listed, asked_at).await
+        let object = self.storage.head(&upload).await?;
+        let key_taken = object.as_ref().is_some_and(|object| !is_ours(&upload, object));
+        let ours = object.filter(|_| !key_taken).zip(PartNumber::new(1)).map(|(object, number)| ListedPart {
+            number,
+            size_bytes: object.size_bytes,
+            etag: object.etag,
+            checksum: None,
+        });
+        let refreshed = self.reconcile_with(upload, ours.as_slice(), asked_at).await?;
+        Ok(Refreshed { key_taken, ..refreshed })
     }
 
     async fn refresh_multipart(&self, upload: Upload) -> Result<Refreshed, ServiceError> {
@@ -73,7 +72,9 @@ impl Service {
         }
         tracing::warn!(upload.id = %upload.id, "storage lost the multipart upload; its parts must be sent again");
         metrics::counter!("partgate_uploads_reopened_total").increment(1);
-        let upload = self.open_multipart(upload).await?;
+        // As it is stored: what a complete call declared does not belong to the new multipart upload.
+        let stored = self.reload(upload.id).await?;
+        let upload = self.open_multipart(stored).await?;
         let now = self.clock.now();
         self.store.replace_parts(upload.id, &[], now, now).await?;
         Ok(Refreshed::nothing(upload))
@@ -92,13 +93,13 @@ impl Service {
             self.store.replace_parts(upload.id, &reconciled.records, asked_at, now).await?;
         }
         let (records, mismatches) = (reconciled.records, reconciled.mismatches);
-        Ok(Refreshed { upload, records, mismatches, finished: false })
+        Ok(Refreshed { records, mismatches, ..Refreshed::nothing(upload) })
     }
 }
 
 impl Refreshed {
     fn nothing(upload: Upload) -> Self {
-        Self { upload, records: Vec::new(), mismatches: Vec::new(), finished: false }
+        Self { upload, records: Vec::new(), mismatches: Vec::new(), finished: false, key_taken: false }
     }
 }
 
