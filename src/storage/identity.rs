@@ -59,11 +59,17 @@ impl Identity {
         if let Some(current) = slot.as_ref().filter(|current| fresh(current)) {
             return Ok(Arc::clone(current));
         }
-        let provided = self
-            .provider
-            .provide_credentials()
-            .await
-            .map_err(|error| StorageError::unavailable("credentials", error.to_string()))?;
+        let provided = match self.provider.provide_credentials().await {
+            Ok(provided) => provided,
+            Err(error) => {
+                let still_valid = |current: &&Arc<Current>| current.expires_at.is_some_and(|end| end > now);
+                let Some(current) = slot.as_ref().filter(still_valid) else {
+                    return Err(StorageError::unavailable("credentials", error.to_string()));
+                };
+                tracing::warn!(%error, "storage credentials could not be renewed; using the old ones to their end");
+                return Ok(Arc::clone(current));
+            }
+        };
         let current = Arc::new(Current {
             credentials: sigv4::Credentials::new(
                 provided.access_key_id(),
@@ -74,5 +80,57 @@ impl Identity {
         });
         *slot = Some(Arc::clone(&current));
         Ok(current)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use aws_sdk_s3::config::Credentials;
+    use aws_credential_types::provider::error::CredentialsError;
+    use aws_credential_types::provider::future;
+    use time::macros::datetime;
+
+    use super::*;
+
+    // Thursday, 1 January 2026, 12:00 UTC.
+    const NOW: OffsetDateTime = datetime!(2026-01-01 12:00 UTC);
+
+    /// Gives key `1` for an hour, then key `2` for an hour, and then nothing more.
+    #[derive(Debug, Default)]
+    struct Rotating(AtomicUsize);
+
+    impl ProvideCredentials for Rotating {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            let call = self.0.fetch_add(1, Ordering::SeqCst) + 1;
+            if call > 2 {
+                return future::ProvideCredentials::ready(Err(CredentialsError::provider_timed_out(
+                    Duration::from_secs(1),
+                )));
+            }
+            let expires = NOW + Duration::from_secs(3600) * call as u32;
+            let credentials =
+                Credentials::new(call.to_string(), "s", None, Some(SystemTime::from(expires)), "test");
+            future::ProvideCredentials::ready(Ok(credentials))
+        }
+    }
+
+    async fn key_at(identity: &Identity, minutes: i64) -> Result<String, StorageError> {
+        let now = NOW + time::Duration::minutes(minutes);
+        identity.current(now).await.map(|current| current.credentials.access_key_id().to_owned())
+    }
+
+    #[tokio::test]
+    async fn credentials_are_renewed_before_they_end_and_used_to_their_end() {
+        let identity = Identity::new(SharedCredentialsProvider::new(Rotating::default()));
+        assert_eq!(key_at(&identity, 0).await.unwrap(), "1");
+        assert_eq!(key_at(&identity, 54).await.unwrap(), "1");
+        assert_eq!(key_at(&identity, 56).await.unwrap(), "2", "within five minutes of the end");
+        assert_eq!(key_at(&identity, 119).await.unwrap(), "2", "the provider fails, the key still works");
+        assert!(key_at(&identity, 121).await.is_err(), "the key has expired");
     }
 }

@@ -174,3 +174,67 @@ fn checksum_header(algorithm: ChecksumAlgorithm) -> Option<ChecksumHeader> {
 fn not_signed(error: SignError) -> StorageError {
     StorageError::rejected("sign", error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+    use time::macros::datetime;
+
+    use super::super::{
+        Connection, Identity, ServerSide, StaticKeys, StorageSettings, StoreProfile, TimeLimits,
+    };
+    use super::*;
+    use crate::sigv4::AddressingStyle;
+
+    // Thursday, 1 January 2026, 12:00 UTC.
+    const NOW: OffsetDateTime = datetime!(2026-01-01 12:00 UTC);
+
+    async fn storage_with_credentials_for(life: Duration) -> Storage {
+        let keys = StaticKeys { access_key_id: "id".into(), secret_access_key: "secret".into() };
+        let connection = Connection {
+            endpoint: Some("http://minio:9000".into()),
+            public_endpoint: Some("http://localhost:9000".into()),
+            region: "us-east-1".into(),
+            bucket: "b".into(),
+            style: AddressingStyle::Path,
+            keys: Some(keys),
+            signer: None,
+        };
+        let settings = StorageSettings {
+            connection,
+            server_side: ServerSide::default(),
+            profile: StoreProfile::default(),
+            time_limits: TimeLimits::default(),
+        };
+        let storage = Storage::connect(settings).await.unwrap();
+        let end = SystemTime::from(NOW + life);
+        let credentials = Credentials::new("id", "secret", Some("token".into()), Some(end), "test");
+        Storage { identity: Identity::new(SharedCredentialsProvider::new(credentials)), ..storage }
+    }
+
+    #[tokio::test]
+    async fn no_url_outlives_the_credentials() {
+        let hour = Duration::from_secs(3600);
+        for (life, ttl, expected) in [(hour * 2, hour, hour), (hour, hour * 2, hour)] {
+            let storage = storage_with_credentials_for(life).await;
+            let current = storage.identity.current(NOW).await.unwrap();
+            let (context, until) = storage.context(&current, UrlWindow { now: NOW, ttl }).unwrap();
+            assert_eq!((context.expires, until), (expected, NOW + expected));
+        }
+    }
+
+    #[tokio::test]
+    async fn expired_credentials_sign_nothing() {
+        let storage = storage_with_credentials_for(Duration::from_millis(500)).await;
+        let current = storage.identity.current(NOW).await.unwrap();
+        assert!(storage.context(&current, UrlWindow { now: NOW, ttl: Duration::from_secs(60) }).is_err());
+    }
+
+    #[tokio::test]
+    async fn urls_are_for_the_public_endpoint() {
+        let storage = storage_with_credentials_for(Duration::from_secs(3600)).await;
+        assert_eq!(storage.object_url("a b"), "http://localhost:9000/b/a%20b");
+    }
+}
