@@ -6,8 +6,9 @@ use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, ExpirationStatus, LifecycleRule,
     LifecycleRuleFilter,
 };
+use tempfile::{TempDir, tempdir};
 
-use crate::support::{Space, code, embedded, space};
+use crate::support::{OwnStore, Space, code, embedded, space};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -23,6 +24,14 @@ async fn configure(space: &Space, prefix: &str, days: i32, status: ExpirationSta
     let configuration = BucketLifecycleConfiguration::builder().rules(rule).build().unwrap();
     let put = space.s3.put_bucket_lifecycle_configuration().bucket(&space.bucket);
     code(put.lifecycle_configuration(configuration).send().await)
+}
+
+/// A run of the lifecycle concerns every bucket of a store, so such a test has a store of its own.
+async fn own_store() -> (TempDir, OwnStore, Space) {
+    let dir = tempdir().unwrap();
+    let own = OwnStore::open(dir.path()).await;
+    let space = Space::on(own.endpoint.clone()).await;
+    (dir, own, space)
 }
 
 async fn open_uploads(space: &Space) -> Vec<String> {
@@ -70,7 +79,7 @@ async fn due_uploads_are_aborted_and_others_are_not() {
     if embedded("due_uploads_are_aborted_and_others_are_not").is_none() {
         return;
     }
-    let space = space().await;
+    let (_dir, own, space) = own_store().await;
     configure(&space, &space.key("tmp/"), 1, ExpirationStatus::Enabled).await;
     let stale = space.create(&space.key("tmp/a")).await;
     space.part(&space.key("tmp/a"), &stale, 1, b"x").await;
@@ -80,6 +89,7 @@ async fn due_uploads_are_aborted_and_others_are_not() {
     assert_eq!(open_uploads(&space).await.len(), 2);
     assert!(space.store().run_lifecycle(now + 3 * DAY).await.unwrap() >= 1);
     assert_eq!(open_uploads(&space).await, [kept]);
+    own.close().await;
 }
 
 #[tokio::test]
@@ -87,11 +97,12 @@ async fn disabled_rules_do_nothing() {
     if embedded("disabled_rules_do_nothing").is_none() {
         return;
     }
-    let space = space().await;
+    let (_dir, own, space) = own_store().await;
     configure(&space, "", 1, ExpirationStatus::Disabled).await;
     let id = space.create(&space.key("a")).await;
     space.store().run_lifecycle(SystemTime::now() + 9 * DAY).await.unwrap();
     assert_eq!(open_uploads(&space).await, [id]);
+    own.close().await;
 }
 
 #[tokio::test]
@@ -99,7 +110,7 @@ async fn completed_uploads_are_left_alone() {
     if embedded("completed_uploads_are_left_alone").is_none() {
         return;
     }
-    let space = space().await;
+    let (_dir, own, space) = own_store().await;
     configure(&space, "", 1, ExpirationStatus::Enabled).await;
     let key = space.key("a");
     let id = space.create(&key).await;
@@ -107,4 +118,5 @@ async fn completed_uploads_are_left_alone() {
     space.completing(&key, &id, &[part]).send().await.unwrap();
     space.store().run_lifecycle(SystemTime::now() + 9 * DAY).await.unwrap();
     assert_eq!(space.get(&key).await, b"done");
+    own.close().await;
 }

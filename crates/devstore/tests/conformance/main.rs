@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report, also in its helpers")]
 
 mod checksums;
+mod concurrency;
 mod conditional;
 mod cors;
 mod durability;
