@@ -226,6 +226,24 @@ fn a_changed_file_is_refused_until_it_is_to_be_sent_anew() {
 }
 
 #[test]
+fn a_changed_file_is_refused_every_time_where_there_are_no_notes() {
+    let mut bench = Bench::start();
+    let file = bench.write_big("big.bin");
+    let mut child = bench.put_until(&file, 8);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    bench.state = tempfile::tempdir().unwrap();
+    // Neither the fingerprint nor a sample of the parts looks at the second one.
+    let mut changed = fs::read(&file).unwrap();
+    changed[PART + 1_000] ^= 1;
+    fs::write(&file, &changed).unwrap();
+    for _ in 0..2 {
+        let words = fail(&mut bench.put(&file), 1);
+        assert!(words.contains("has changed"), "{words}");
+    }
+}
+
+#[test]
 fn two_runs_at_once_send_nothing_twice() {
     let bench = Bench::start();
     let file = bench.write_big("big.bin");

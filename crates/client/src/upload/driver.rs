@@ -29,6 +29,9 @@ use crate::source::Slice;
 /// How often progress is published and waits are looked at.
 const TICK: Duration = Duration::from_millis(100);
 
+/// URLs are tried for so long at least.
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(5);
+
 /// Answer of a call to the gateway.
 enum Called {
     Signed(SignResponse, Option<OffsetDateTime>),
@@ -311,7 +314,8 @@ async fn pending_call(call: &mut Option<CallFuture>) -> Result<Called, Error> {
 /// How long URLs are good for, by the gateway's own clock where it told it.
 pub(super) fn lifetime(expires_at: OffsetDateTime, date: Option<OffsetDateTime>) -> Duration {
     let now = date.unwrap_or_else(OffsetDateTime::now_utc);
-    (expires_at - now).try_into().unwrap_or(Duration::ZERO)
+    // With no date and clocks that disagree it may seem over already: storage is asked rather than believed.
+    Duration::try_from(expires_at - now).unwrap_or_default().max(SHORTEST_LIFETIME)
 }
 
 /// Somebody else completes it, or has: the answer can be fetched.

@@ -64,11 +64,9 @@ pub(super) async fn upload(job: Job, content: Content) -> Result<Uploaded, Error
         progress.upload_id = Some(session.upload_id);
         progress.total_parts = Some(grid.total_parts());
     });
-    if let Some(hold) = hold.as_mut().filter(|_| grid.total_parts() > 1) {
-        hold.note(&job, &content, &session)?;
-    }
     let extent = if untouched { Extent::Sample } else { Extent::All };
-    let uploaded = transfer(job, Work { content, session, grid, extent, only_checksum, started }).await?;
+    let work = Work { content, session, grid, extent, only_checksum, started };
+    let uploaded = transfer(job, work, hold.as_mut()).await?;
     if let Some(hold) = hold {
         hold.forget();
     }
@@ -85,12 +83,16 @@ struct Work {
     started: Instant,
 }
 
-async fn transfer(job: Job, work: Work) -> Result<Uploaded, Error> {
+async fn transfer(job: Job, work: Work, hold: Option<&mut Hold>) -> Result<Uploaded, Error> {
     let Work { content, session, grid, extent, only_checksum, started } = work;
     if session.closed {
         return collect(job, content, session, grid, started).await;
     }
     let (proven, comparable) = proven(&job, &content, &session, grid, extent).await?;
+    // Not before the proof: a note says that the file, as it is now, is the upload's.
+    if let Some(hold) = hold.filter(|_| grid.total_parts() > 1) {
+        hold.note(&job, &content, &session)?;
+    }
     let prove_whole = job.options.sha256 == WholeFileSha256::Prove || !comparable;
     let whole = prove_whole.then(|| WholeHash::start(&content));
     let now = Instant::now();

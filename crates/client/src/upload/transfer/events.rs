@@ -10,6 +10,8 @@ use crate::backoff::backoff;
 use crate::decide::{Action, Seen, Stop, decide};
 use crate::grid::Grid;
 
+/// A URL this close to its end (or in the last third of a short life) is not used any more.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(15);
 /// How much a new part time counts in the average.
 const NEWEST_WEIGHT: f64 = 0.3;
 
@@ -49,10 +51,15 @@ impl Transfer {
     /// The gateway has signed parts; `lifetime` is how long the URLs are good for, by the gateway's own clock.
     pub(crate) fn signed(&mut self, parts: Vec<SignedPart>, lifetime: Duration, now: Instant) {
         self.calling = false;
+        if parts.is_empty() {
+            return;
+        }
         self.url_lifetime = Some(lifetime);
+        let use_until = now + lifetime.saturating_sub(EXPIRY_MARGIN.min(lifetime / 3));
         for SignedPart { number, url, headers, size, .. } in parts {
             if size == self.size_bytes(number) && self.to_sign.remove(&number).is_some() {
-                let ticket = Ticket { number, url, headers, size_bytes: size, expires: now + lifetime };
+                let expires = now + lifetime;
+                let ticket = Ticket { number, url, headers, size_bytes: size, use_until, expires };
                 self.signed.insert(number, ticket);
             }
         }

@@ -46,6 +46,8 @@ pub(crate) struct Ticket {
     pub(crate) url: String,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) size_bytes: u64,
+    /// After this it is signed again rather than used.
+    pub(crate) use_until: Instant,
     pub(crate) expires: Instant,
 }
 

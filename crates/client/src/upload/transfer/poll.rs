@@ -14,8 +14,6 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 const REPORT_INTERVAL: Duration = Duration::from_secs(15);
 /// Parts hashed at the same time: reading is the bound, and two readers saturate most disks.
 const HASHERS: usize = 2;
-/// A URL this close to its end is not used any more.
-const EXPIRY_MARGIN: Duration = Duration::from_secs(15);
 
 impl Transfer {
     /// The next command. Each call gives one; `Wait` means there is no other now.
@@ -23,11 +21,8 @@ impl Transfer {
         if let Some(failure) = self.failure.clone().or_else(|| self.stalled(now)) {
             return Command::Stop(failure);
         }
-        if self.tickets_void {
-            self.tickets_void = false;
-            self.return_tickets(now, |_| true);
-        }
-        self.return_tickets(now, |expires| now + EXPIRY_MARGIN >= expires);
+        let void = std::mem::take(&mut self.tickets_void);
+        self.return_tickets(now, |use_until| void || now >= use_until);
         None.or_else(|| self.poll_hash())
             .or_else(|| self.poll_call(now))
             .or_else(|| self.poll_send())
@@ -50,7 +45,7 @@ impl Transfer {
         let back: Vec<u32> = self
             .signed
             .values()
-            .filter(|ticket| useless(ticket.expires))
+            .filter(|ticket| useless(ticket.use_until))
             .map(|ticket| ticket.number)
             .collect();
         for number in back {

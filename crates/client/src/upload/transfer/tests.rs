@@ -62,6 +62,10 @@ impl Bench {
     }
 
     fn sign(&mut self, parts: &[PartToSign]) {
+        self.sign_for(parts, LIFETIME);
+    }
+
+    fn sign_for(&mut self, parts: &[PartToSign], lifetime: Duration) {
         let signed = parts.iter().map(|part| {
             let size = part.size.unwrap_or_else(|| self.transfer.size_bytes(part.number));
             let (method, url) =
@@ -69,7 +73,7 @@ impl Bench {
             SignedPart { number: part.number, method, url, headers: BTreeMap::new(), offset: 0, size }
         });
         let signed = signed.collect();
-        self.transfer.signed(signed, LIFETIME, self.now);
+        self.transfer.signed(signed, lifetime, self.now);
     }
 
     fn store(&mut self, number: u32) {
@@ -266,6 +270,24 @@ fn an_expired_url_is_signed_again_before_it_is_used() {
     bench.settle();
     assert_eq!(bench.calls.len(), 1);
     assert_eq!(bench.sending, [2, 3, 4, 5]);
+}
+
+#[test]
+fn a_url_that_lives_shortly_is_used_all_the_same() {
+    let mut bench = Bench::of_parts(1);
+    bench.transfer.know_checksum(1, "crc".into(), bench.now);
+    let Command::Sign { parts, .. } = bench.transfer.poll(bench.now) else { panic!() };
+    bench.sign_for(&parts, Duration::from_secs(9));
+    bench.settle();
+    assert_eq!(bench.sending, [1]);
+    assert!(bench.calls.is_empty(), "{:?}", bench.calls);
+}
+
+#[test]
+fn without_first_tickets_nothing_is_known_of_their_lifetime() {
+    let mut bench = Bench::of_parts(40);
+    bench.transfer.signed(Vec::new(), Duration::ZERO, bench.now);
+    assert_eq!(bench.transfer.url_lifetime, None);
 }
 
 #[test]
