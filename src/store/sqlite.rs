@@ -32,6 +32,10 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError`] when the file cannot be opened or its schema is not (and may not be made) current.
     pub async fn open(url: &str, migrations: Migrations) -> Result<Self, StoreError> {
+        // The driver would take any text for the name of a file.
+        if !url.starts_with("sqlite:") {
+            return Err(StoreError::Url(url.to_owned()));
+        }
         let options = SqliteConnectOptions::from_str(url)
             .map_err(|_| StoreError::Url(url.to_owned()))?
             .create_if_missing(true)
