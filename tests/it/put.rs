@@ -1,4 +1,5 @@
 //! `partgate put` and its companions: the real command against a real `partgate dev`, interrupted in every way.
+#![expect(clippy::unwrap_used, reason = "what a test cannot go on without should end it")]
 
 use std::collections::BTreeSet;
 use std::fs;

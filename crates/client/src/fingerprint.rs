@@ -2,6 +2,7 @@
 
 use std::io;
 
+use partgate_api::ChecksumAlgorithm;
 use sha2::{Digest as _, Sha256};
 
 use crate::source::{Slice, Source};
@@ -27,21 +28,24 @@ pub(crate) fn fingerprint(source: &Source, size_bytes: u64) -> io::Result<String
     Ok(hex::encode(hasher.finalize()))
 }
 
-/// Where the object must go, if the caller says so.
+/// What the caller asks of the upload, besides the content.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Destination<'a> {
+pub(crate) struct Purpose<'a> {
     pub(crate) key: Option<&'a str>,
     pub(crate) overwrite: bool,
+    pub(crate) checksum: ChecksumAlgorithm,
 }
 
-/// The fingerprint of a file that must have this key: the same content under another key, or one that may replace an
-/// object, is another upload.
-pub(crate) fn with_destination(fingerprint: &str, destination: Destination<'_>) -> String {
-    match destination {
-        Destination { key: None, overwrite: false } => fingerprint.to_owned(),
-        Destination { key, overwrite } => {
+/// The fingerprint of a file for this purpose: the same content under another key, with another kind of checksum, or
+/// one that may replace an object, is another upload. That of the usual purpose is the content's own.
+pub(crate) fn for_purpose(fingerprint: &str, purpose: Purpose<'_>) -> String {
+    match purpose {
+        Purpose { key: None, overwrite: false, checksum: ChecksumAlgorithm::Crc64nvme } => {
+            fingerprint.to_owned()
+        }
+        Purpose { key, overwrite, checksum } => {
             let key = key.unwrap_or_default();
-            hex::encode(Sha256::digest(format!("{fingerprint}\n{key}\n{overwrite}")))
+            hex::encode(Sha256::digest(format!("{fingerprint}\n{key}\n{overwrite}\n{checksum}")))
         }
     }
 }
@@ -74,8 +78,12 @@ mod tests {
     }
 
     #[test]
-    fn another_destination_is_another_upload() {
-        let of = |key, overwrite| with_destination("f", Destination { key, overwrite });
+    fn another_purpose_is_another_upload() {
+        let of = |key, overwrite| {
+            for_purpose("f", Purpose { key, overwrite, checksum: ChecksumAlgorithm::Crc64nvme })
+        };
+        let md5 = Purpose { key: None, overwrite: false, checksum: ChecksumAlgorithm::Md5 };
+        assert_ne!(for_purpose("f", md5), "f");
         assert_eq!(of(None, false), "f");
         assert_ne!(of(Some("a"), false), of(Some("b"), false));
         assert_ne!(of(Some("a"), false), of(Some("a"), true));

@@ -24,11 +24,6 @@ impl Grid {
         self.total_parts
     }
 
-    /// The file's size.
-    pub(crate) const fn size_bytes(self) -> u64 {
-        self.size_bytes
-    }
-
     /// Where part `number` (from 1) starts in the file.
     pub(crate) const fn offset(self, number: u32) -> u64 {
         (number as u64).saturating_sub(1).saturating_mul(self.part_size_bytes)

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::Job;
 use super::session::DEFAULT_PART_SIZE_BYTES;
 use crate::error::Error;
-use crate::fingerprint::{Destination, fingerprint, with_destination};
+use crate::fingerprint::{Purpose, fingerprint, for_purpose};
 use crate::record::Stamp;
 use crate::source::{SharedFile, Slice, Source};
 
@@ -38,7 +38,7 @@ struct Identity {
 }
 
 /// Opens a file and reads what it is known by. Blocks.
-pub(super) fn open(path: &Path, destination: Destination<'_>) -> io::Result<Content> {
+pub(super) fn open(path: &Path, purpose: Purpose<'_>) -> io::Result<Content> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
@@ -47,7 +47,7 @@ pub(super) fn open(path: &Path, destination: Destination<'_>) -> io::Result<Cont
     let filename = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_string_lossy().into_owned();
     let source = Source::File(Arc::new(SharedFile::new(file)));
     let size_bytes = metadata.len();
-    let fingerprint = with_destination(&fingerprint(&source, size_bytes)?, destination);
+    let fingerprint = for_purpose(&fingerprint(&source, size_bytes)?, purpose);
     let identity = Identity { absolute_path: path.canonicalize()?, stamp: Stamp::of(&metadata), fingerprint };
     Ok(Content { source, size_bytes, filename, path: path.to_owned(), identity: Some(identity) })
 }

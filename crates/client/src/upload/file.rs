@@ -14,18 +14,20 @@ use super::proof::{Claim, Extent, Verdict, prove};
 use super::session::{Opening, Session};
 use super::supply::Supply;
 use super::transfer::{Setup, Transfer};
-use super::{ChecksumProof, Job, Uploaded, WholeFileSha256};
+use super::{ChecksumProof, Job, UploadOptions, Uploaded, WholeFileSha256};
 use crate::error::Error;
-use crate::fingerprint::Destination;
+use crate::fingerprint::Purpose;
 use crate::grid::Grid;
 use crate::progress::{Event, Phase};
 
 /// Uploads a file.
 pub(super) async fn run(job: Job, path: PathBuf) -> Result<Uploaded, Error> {
-    let (opened, key, overwrite) = (path.clone(), job.options.key.clone(), job.options.overwrite);
-    let content = blocking(move || open(&opened, Destination { key: key.as_deref(), overwrite }))
-        .await
-        .map_err(|source| Error::FileUnreadable { path, source })?;
+    let (opened, options) = (path.clone(), job.options.clone());
+    let open_file = move || {
+        let UploadOptions { key, overwrite, checksum, .. } = &options;
+        open(&opened, Purpose { key: key.as_deref(), overwrite: *overwrite, checksum: *checksum })
+    };
+    let content = blocking(open_file).await.map_err(|source| Error::FileUnreadable { path, source })?;
     upload(job, content).await
 }
 
@@ -108,7 +110,7 @@ async fn transfer(job: Job, work: Work, hold: Option<&mut Hold>) -> Result<Uploa
         job.reporter.event(&Event::Resumed { upload_id, stored_parts: resumed_parts, stored_bytes });
     }
     job.reporter.phase(Phase::Sending);
-    let mut driver = Driver::new(Parts {
+    let driver = Driver::new(Parts {
         gateway: session.gateway,
         upload_id: session.upload_id,
         path: content.path.clone(),
@@ -118,14 +120,25 @@ async fn transfer(job: Job, work: Work, hold: Option<&mut Hold>) -> Result<Uploa
         supply: Supply::Repeatable(content.source.clone(), grid),
         reporter: job.reporter,
     });
+    send(driver, &content, whole, resumed_parts, started).await
+}
+
+/// Sends what is missing and completes.
+async fn send(
+    mut driver: Driver,
+    content: &Content,
+    whole: Option<WholeHash>,
+    resumed_parts: u32,
+    started: Instant,
+) -> Result<Uploaded, Error> {
     let (completion, checksum) = finish(
         &mut driver,
         || content.check_unchanged(),
         async |driver: &Driver| {
             let parts = driver.parts.transfer.checksums();
-            let expected = Expected::parts(grid, driver.parts.algorithm, parts);
+            let expected = Expected::parts(content.size_bytes, driver.parts.algorithm, parts);
             let sha256 = match &whole {
-                Some(whole) => Some(whole.get(&content).await?),
+                Some(whole) => Some(whole.get(content).await?),
                 None => None,
             };
             Ok(Expected { sha256, ..expected })
@@ -164,7 +177,7 @@ async fn collect(
         return Err(content.changed("a part reads differently now"));
     };
     let parts = all.iter().map(|part| Some((checksums.get(&part.number)?.as_str(), part.size))).collect();
-    let expected = Expected::parts(grid, session.algorithm, parts);
+    let expected = Expected::parts(content.size_bytes, session.algorithm, parts);
     job.reporter.phase(Phase::Completing);
     let completion = complete(&session.gateway, session.upload_id, CompleteRequest::default()).await?;
     let proof = verify(&completion, &expected)?;

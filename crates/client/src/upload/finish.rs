@@ -9,7 +9,6 @@ use super::driver::Driver;
 use crate::checksum::{composite, full_object};
 use crate::error::Error;
 use crate::gateway::{CompleteAnswer, Gateway};
-use crate::grid::Grid;
 use crate::progress::Phase;
 
 /// How often complete may find parts missing or wrong before that is somebody's bug.
@@ -98,11 +97,15 @@ fn parts_to_send_again(problem: &Problem, driver: &Driver) -> Vec<u32> {
 
 impl Expected {
     /// Of parts with known checksums.
-    pub(super) fn parts(grid: Grid, algorithm: ChecksumAlgorithm, parts: Option<Vec<(&str, u64)>>) -> Self {
+    pub(super) fn parts(
+        size_bytes: u64,
+        algorithm: ChecksumAlgorithm,
+        parts: Option<Vec<(&str, u64)>>,
+    ) -> Self {
         let parts = parts.map(|parts| {
             parts.into_iter().map(|(checksum, len_bytes)| (checksum.to_owned(), len_bytes)).collect()
         });
-        Self { size_bytes: grid.size_bytes(), algorithm, parts, sha256: None }
+        Self { size_bytes, algorithm, parts, sha256: None }
     }
 
     fn full_object(&self) -> Option<String> {

@@ -124,6 +124,65 @@ fn element(xml: &str, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Source;
+    use std::collections::BTreeMap;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    /// Sends five bytes to a store that answers this, or keeps silent.
+    async fn send_to(answer: Option<&'static str>) -> Outcome {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/part?X-Amz-Signature=s", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\nhello") {
+                connection.read_buf(&mut request).await.unwrap();
+            }
+            match answer {
+                Some(answer) => connection.write_all(answer.as_bytes()).await.unwrap(),
+                None => std::future::pending().await,
+            }
+        });
+        let later = Instant::now() + Duration::from_secs(900);
+        let headers = BTreeMap::new();
+        let ticket = Ticket { number: 1, url, headers, size_bytes: 5, use_until: later, expires: later };
+        let slice = Slice { source: Source::Memory("hello".into()), offset: 0, len_bytes: 5 };
+        let (client, sent, stall_after) = (reqwest::Client::new(), Sent::default(), Duration::from_secs(1));
+        let outcome = send(Shipment { client, ticket, slice, sent, stall_after }).await;
+        server.abort();
+        outcome
+    }
+
+    #[tokio::test]
+    async fn a_stored_part_answers_its_etag() {
+        let answer = "HTTP/1.1 200 OK\r\netag: \"e\"\r\ncontent-length: 0\r\n\r\n";
+        let Outcome::Stored { etag, .. } = send_to(Some(answer)).await else { panic!() };
+        assert_eq!(etag.as_deref(), Some("\"e\""));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_read_with_code_words_and_wait() {
+        let answer = "HTTP/1.1 503 Slow\r\nretry-after: 7\r\nconnection: close\r\n\r\n\
+            <Error><Code>SlowDown</Code><Message>m</Message></Error>";
+        let Outcome::Failed(seen) = send_to(Some(answer)).await else { panic!() };
+        let expected = StorageAnswer {
+            status: 503,
+            code: "SlowDown".into(),
+            message: "m".into(),
+            retry_after: Some(Duration::from_secs(7)),
+            url_expired: false,
+        };
+        assert_eq!(seen, Seen::Storage(expected));
+    }
+
+    #[tokio::test]
+    async fn a_closed_connection_is_the_network_and_silence_is_a_stall() {
+        let closed = send_to(Some("")).await;
+        assert!(matches!(closed, Outcome::Failed(Seen::Network)), "{closed:?}");
+        let silent = send_to(None).await;
+        assert!(matches!(silent, Outcome::Failed(Seen::Stall)), "{silent:?}");
+    }
 
     #[test]
     fn code_and_message_of_an_s3_error_are_found() {
