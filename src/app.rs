@@ -78,6 +78,7 @@ impl App {
             TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })?;
         let gateway = Gateway {
             service: service.clone(),
+            public_url: settings.public_url.clone().unwrap_or_default(),
             auth: settings.auth,
             cors_origins: settings.cors_origins.clone(),
             metrics,

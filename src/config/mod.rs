@@ -13,11 +13,14 @@ pub use secret::Secret;
 use crate::service::Rules;
 use crate::sigv4::AddressingStyle;
 use crate::storage::{Connection, ServerSide, StaticKeys, StorageSettings, StoreProfile, TimeLimits};
-use crate::upload::ChecksumAlgorithm;
+use crate::upload::{ChecksumAlgorithm, ObjectKey};
 use reader::Reader;
 
 /// The longest lifetime of a URL (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html>).
 const MAX_URL_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Leaves room for an upload id and a file name within S3's 1,024 bytes of a key.
+const MAX_PREFIX_BYTES: usize = 512;
 
 /// Who may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub enum AuthMode {
 pub struct Settings {
     /// Where the API listens.
     pub listen: SocketAddr,
+    /// How clients reach the gateway, without a slash at the end; none where that is as they call it.
+    pub public_url: Option<String>,
     /// The database's URL.
     pub database: Secret,
     /// How storage is reached and what it can do.
@@ -92,6 +97,10 @@ impl Settings {
                           could fill the bucket; listen on 127.0.0.1 behind a proxy that authenticates";
             reader.problem("listen", detail);
         }
+        let public_url = reader.optional_text("public_url").map(|url| url.trim_end_matches('/').to_owned());
+        if public_url.as_deref().is_some_and(|url| !is_web_url(url)) {
+            reader.problem("public_url", "not of the form https://host[:port][/path]");
+        }
         let database = reader.secret("database", Some("sqlite://partgate.db"));
         if let Some(url) = &database
             && !url.expose().starts_with("sqlite:")
@@ -147,6 +156,12 @@ fn rules(reader: &mut Reader) -> Option<Rules> {
     let complete_wait = reader.duration("uploads.complete_wait", "20s", Duration::ZERO..=minute * 5);
     let keep_finished = reader.duration("sweep.keep_finished", "30d", Duration::from_secs(60)..=days(3650));
     let key_prefix = reader.text("storage.prefix", Some("")).unwrap_or_default();
+    if let Err(error) = ObjectKey::new(format!("{key_prefix}x")) {
+        reader.problem("storage.prefix", error.to_string());
+    }
+    if key_prefix.len() > MAX_PREFIX_BYTES {
+        reader.problem("storage.prefix", format!("longer than {MAX_PREFIX_BYTES} bytes"));
+    }
     Some(Rules {
         key_prefix,
         lifetime: time::Duration::try_from(lifetime?).ok()?,
@@ -274,6 +289,15 @@ fn log_format(text: &str) -> Result<LogFormat, String> {
     }
 }
 
+fn is_web_url(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    })
+}
+
 fn is_origin(text: &str) -> bool {
     // `http://localhost:*` stands for any port; any real one shows whether the rest is an origin.
     let text = text.strip_suffix(":*").map_or_else(|| text.to_owned(), |host| format!("{host}:8080"));
@@ -314,6 +338,7 @@ mod tests {
             ("storage.access_key_id", "a"),
             ("cors.origins", "app.example.com"),
             ("uploads.lifetyme", "7d"),
+            ("storage.prefix", "/in"),
         ];
         assert_eq!(
             problems(&wrong),
@@ -321,6 +346,7 @@ mod tests {
                 "cors.origins",
                 "listen",
                 "storage.bucket",
+                "storage.prefix",
                 "storage.secret_access_key",
                 "uploads.lifetyme",
                 "uploads.part_size",

@@ -40,6 +40,8 @@ const BODY_IDLE: Duration = Duration::from_secs(60);
 pub struct Gateway {
     /// The capabilities.
     pub service: Service,
+    /// Before the paths in answers, where the gateway is reached by another address than it sees; or nothing.
+    pub public_url: String,
     /// Who may call.
     pub auth: AuthMode,
     /// The origins whose pages may call; `*` for any.

@@ -41,7 +41,7 @@ pub(super) async fn init(
     let idempotency_key = idempotency_key(&headers)?;
     let initiated = gateway.service.init(&principal, NewUpload { idempotency_key, ..new }).await?;
     let status = if initiated.is_new { StatusCode::CREATED } else { StatusCode::OK };
-    let location = format!("/upload/{}/status", initiated.upload.id);
+    let location = format!("{}/upload/{}/status", gateway.public_url, initiated.upload.id);
     Ok((status, [(header::LOCATION, location)], no_store(wire::created(initiated))).into_response())
 }
 

@@ -87,9 +87,9 @@ impl Identity {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use aws_sdk_s3::config::Credentials;
     use aws_credential_types::provider::error::CredentialsError;
     use aws_credential_types::provider::future;
+    use aws_sdk_s3::config::Credentials;
     use time::macros::datetime;
 
     use super::*;
