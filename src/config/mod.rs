@@ -129,6 +129,7 @@ impl Settings {
                 Some(storage),
             ) => Ok(Self {
                 listen,
+                public_url,
                 database,
                 storage,
                 rules,
