@@ -1,14 +1,20 @@
 //! JSON bodies, with every bad field told at once.
 
+use std::collections::BTreeSet;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::MAX_JSON_BYTES;
 use super::error::{ApiError, Code};
 use crate::service::FieldProblem;
+
+/// Wrong members named in one answer. Each costs another look at the body, so a body of nothing else must not be
+/// looked at for ever.
+const MAX_PROBLEMS: usize = 100;
 
 /// A request type of `service` that is made from one of the wire.
 pub(super) trait FromWire: Sized {
@@ -59,28 +65,51 @@ fn parse<T: FromWire>(bytes: &[u8]) -> Result<T, Vec<FieldProblem>> {
     if !value.is_object() {
         return Err(vec![FieldProblem::new("body", "not a JSON object")]);
     }
-    let mut problems = Vec::new();
+    let mut shape = Shape::default();
     let wire = loop {
         match serde_path_to_error::deserialize::<_, T::Wire>(&value) {
             Ok(wire) => break wire,
             Err(error) => {
-                let bad = BadShape::from(error);
-                // Taken out, so that the fields after it are looked at too.
-                let removed = value.as_object_mut().and_then(|object| object.remove(&bad.top));
-                problems.push(FieldProblem::new(bad.field, bad.detail));
-                if removed.is_none() {
-                    return Err(problems);
+                if !shape.mend(&mut value, BadShape::from(error)) {
+                    return Err(shape.problems);
                 }
             }
         }
     };
+    let Shape { named, mut problems } = shape;
     match T::from_wire(wire) {
         Ok(parsed) if problems.is_empty() => Ok(parsed),
         Ok(_) => Err(problems),
         Err(more) => {
-            problems.extend(more);
+            // What was said of a member is not said again of its stand-in.
+            problems.extend(more.into_iter().filter(|problem| !named.contains(top_of(&problem.field))));
             Err(problems)
         }
+    }
+}
+
+/// Mends a body, so that the fields after a wrong one are looked at too, and remembers what was wrong.
+#[derive(Default)]
+struct Shape {
+    named: BTreeSet<String>,
+    problems: Vec<FieldProblem>,
+}
+
+impl Shape {
+    /// Takes a wrong member out, or puts a stand-in for a needed one in; says whether to go on.
+    fn mend(&mut self, value: &mut Value, bad: BadShape) -> bool {
+        let Some(object) = value.as_object_mut() else { return false };
+        if self.named.insert(bad.top.clone()) {
+            self.problems.push(FieldProblem::new(bad.field, bad.detail));
+        }
+        let is_mended = match object.remove(&bad.top) {
+            // Needed members are texts or lists.
+            None if bad.is_missing => object.insert(bad.top, "".into()).is_none(),
+            None => false,
+            Some(Value::String(text)) if text.is_empty() => object.insert(bad.top, json!([])).is_none(),
+            Some(_) => true,
+        };
+        is_mended && self.problems.len() < MAX_PROBLEMS
     }
 }
 
@@ -89,6 +118,8 @@ struct BadShape {
     field: String,
     /// The member of the body that holds the field.
     top: String,
+    /// The member itself is not there.
+    is_missing: bool,
     detail: String,
 }
 
@@ -106,9 +137,14 @@ impl From<serde_path_to_error::Error<serde_json::Error>> for BadShape {
         } else {
             (path, words)
         };
-        let top = field.split(['.', '[']).next().unwrap_or_default().to_owned();
-        Self { field, top, detail }
+        let top = top_of(&field).to_owned();
+        Self { is_missing: field == top && detail == "missing", field, top, detail }
     }
+}
+
+/// The member of the body that holds a field.
+fn top_of(field: &str) -> &str {
+    field.split(['.', '[']).next().unwrap_or_default()
 }
 
 fn join(parent: &str, name: &str) -> String {
