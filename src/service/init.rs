@@ -69,7 +69,7 @@ impl Service {
     /// [`ServiceError`]: a field cannot be, the file is too large, storage or database are out of reach.
     pub async fn init(&self, principal: &Principal, new: NewUpload) -> Result<Initiated, ServiceError> {
         let draft = self.draft(principal, &new)?;
-        let requested = requested_at_init(&draft, &new.sign);
+        let requested = requested_at_init(&draft, &new.sign, self.rules.sign_limit)?;
         // Checked before anything is written, so that a bad wish leaves nothing half-made behind.
         parts_to_send(&draft, &requested, self.rules.sign_limit).map_err(named_for_init)?;
         let (upload, is_new) = self.find_or_insert(draft).await?;
@@ -81,7 +81,7 @@ impl Service {
                 return Err(error);
             }
         };
-        let requested = requested_at_init(&upload, &new.sign);
+        let requested = requested_at_init(&upload, &new.sign, self.rules.sign_limit)?;
         let wanted = parts_to_send(&upload, &requested, self.rules.sign_limit).map_err(named_for_init)?;
         if wanted.is_empty() {
             return Ok(Initiated { upload, is_new, parts: Vec::new(), parts_expire_at: None });
@@ -214,13 +214,22 @@ impl Service {
     }
 }
 
-fn requested_at_init(upload: &Upload, sign: &SignAtInit) -> Vec<RequestedPart> {
+fn requested_at_init(
+    upload: &Upload,
+    sign: &SignAtInit,
+    limit: usize,
+) -> Result<Vec<RequestedPart>, ServiceError> {
     match sign {
-        SignAtInit::Parts(parts) => parts.clone(),
+        SignAtInit::Parts(parts) => Ok(parts.clone()),
         SignAtInit::First(count) => {
             let last = upload.plan.total_parts().map_or(*count, |total| total.min(*count));
+            // Before they are laid out: a stream has no total that bounds the count.
+            if last as usize > limit {
+                let detail = format!("{last} parts; at most {limit} in one call");
+                return Err(ServiceError::invalid("sign", detail));
+            }
             let part = |number| RequestedPart { number, checksum: None, size_bytes: None };
-            (1..=last).map(part).collect()
+            Ok((1..=last).map(part).collect())
         }
     }
 }

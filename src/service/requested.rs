@@ -41,7 +41,7 @@ pub(super) fn parts_to_send(
     parts: &[RequestedPart],
     limit: usize,
 ) -> Result<Vec<PartToSend>, ServiceError> {
-    let mut checker = Checker::new(upload, "parts", parts.len(), limit);
+    let mut checker = Checker::new(upload, "parts", parts.len(), limit)?;
     let resolved = parts
         .iter()
         .enumerate()
@@ -64,7 +64,7 @@ pub(super) fn claims(
     stored: &[StoredClaim],
     limit: usize,
 ) -> Result<Vec<PartClaim>, ServiceError> {
-    let mut checker = Checker::new(upload, "stored", stored.len(), limit);
+    let mut checker = Checker::new(upload, "stored", stored.len(), limit)?;
     let resolved = stored
         .iter()
         .enumerate()
@@ -87,12 +87,13 @@ struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    fn new(upload: &Upload, list: &'a str, len: usize, limit: usize) -> Self {
-        let mut problems = Vec::new();
+    /// A list that is too long is not looked at: the answer would be longer still.
+    fn new(upload: &Upload, list: &'a str, len: usize, limit: usize) -> Result<Self, ServiceError> {
         if len > limit {
-            problems.push(FieldProblem::new(list, format!("{len} parts; at most {limit} in one call")));
+            return Err(ServiceError::invalid(list, format!("{len} parts; at most {limit} in one call")));
         }
-        Self { plan: upload.plan, kind: upload.spec.checksum_algorithm, list, seen: PartSet::new(), problems }
+        let kind = upload.spec.checksum_algorithm;
+        Ok(Self { plan: upload.plan, kind, list, seen: PartSet::new(), problems: Vec::new() })
     }
 
     fn problem(&mut self, index: usize, field: &str, detail: impl std::fmt::Display) {
