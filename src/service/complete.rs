@@ -11,8 +11,8 @@ use tokio_util::task::TaskTracker;
 use super::requested::claims;
 use super::{Principal, Service, ServiceError, StatusView, StoredClaim};
 use crate::upload::{
-    Checksum, ChecksumAlgorithm, ChecksumType, Declaration, DeclarationError, ObjectChecksum, PartNumber,
-    PartRecord, Sha256Digest, State, Transfer, Upload, UploadId, combine,
+    Checksum, ChecksumAlgorithm, ChecksumType, Declaration, DeclarationError, ObjectChecksum, Outcome,
+    PartNumber, PartRecord, Sha256Digest, State, Transfer, Upload, UploadId, combine,
 };
 
 type Finished = Result<Upload, ServiceError>;
@@ -98,6 +98,7 @@ impl Service {
         if upload.state == State::Completed {
             return Ok(Completing::Done(Box::new(upload)));
         }
+        self.check_stream_size(&upload, &declared)?;
         let claims = claims(&declared, &call.stored, PartNumber::MAX as usize)?;
         if upload.state == State::Open {
             let records: Vec<_> = claims.into_iter().map(PartRecord::reported).collect();
@@ -107,13 +108,28 @@ impl Service {
         let work = async move { service.finish(id, declaration).await };
         let waiter = self.completions.join_or_start(id, work);
         match tokio::time::timeout(self.rules.complete_wait, waiter).await {
-            Ok(Ok(finished)) => finished.map(|upload| Completing::Done(Box::new(upload))),
+            Ok(Ok(finished)) => {
+                let upload = finished?;
+                // The completion that was joined may have proven less than this call declares.
+                check_declaration(&upload, &declaration)?;
+                Ok(Completing::Done(Box::new(upload)))
+            }
             // The task is gone without an answer: the process is stopping. The call may be repeated.
             Ok(Err(_)) => Err(ServiceError::Busy),
             Err(_) => {
                 let view = self.view(self.reload(id).await?).await?;
                 Ok(Completing::Pending(Box::new(view)))
             }
+        }
+    }
+
+    /// The size of a stream is held against the limit when it is known: now.
+    fn check_stream_size(&self, upload: &Upload, declared: &Upload) -> Result<(), ServiceError> {
+        match (upload.plan.size_bytes(), declared.plan.size_bytes(), self.rules.max_size_bytes) {
+            (None, Some(size_bytes), Some(limit_bytes)) if size_bytes > limit_bytes => {
+                Err(ServiceError::TooLarge { size_bytes, limit_bytes })
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -154,7 +170,21 @@ pub(super) fn check_declaration(upload: &Upload, declaration: &Declaration) -> R
         let detail = "the upload is completed and was not proven to have this SHA-256";
         return Err(ServiceError::invalid("sha256", detail));
     }
+    if let (Some(outcome), Some(checksum)) = (outcome, declaration.checksum)
+        && !proves(upload, outcome, checksum)
+    {
+        let detail = "the upload is completed and was not proven to have this checksum";
+        return Err(ServiceError::invalid("checksum", detail));
+    }
     Ok(declared)
+}
+
+/// Whether a finished upload has this checksum: completed with it, or kept by storage for the whole object.
+fn proves(upload: &Upload, outcome: &Outcome, checksum: Checksum) -> bool {
+    let stored = outcome.checksum.as_ref().filter(|stored| {
+        (stored.algorithm, stored.checksum_type) == (checksum.algorithm(), ChecksumType::FullObject)
+    });
+    upload.checksum == Some(checksum) || stored.is_some_and(|stored| stored.value == checksum.to_base64())
 }
 
 /// The object's checksum that the parts' make, where every part's is known.

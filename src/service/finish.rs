@@ -12,7 +12,7 @@ use crate::storage::{CompletedPart, StorageError, StorageErrorKind};
 use crate::store::Written;
 use crate::upload::{
     ChecksumType, Declaration, Failure, ObjectChecksum, ObjectProof, Outcome, PartRecord, PartSet,
-    ProofError, Sha256Digest, State, Transfer, Upload, UploadId,
+    ProofError, Sha256Digest, State, Transfer, Upload, UploadId, reconcile,
 };
 
 /// What storage made of the request to put the parts together.
@@ -34,7 +34,10 @@ impl Service {
             let upload = self.reload(id).await?;
             match upload.state {
                 State::Completed => return Ok(upload),
-                State::Completing => return self.put_together(upload).await,
+                State::Completing => {
+                    let records = self.records_of_completing(&upload).await?;
+                    return self.put_together(upload, records).await;
+                }
                 State::Failed => {
                     let detail = upload.failure.map_or_else(String::new, |failure| failure.detail);
                     return Err(ServiceError::ChecksumMismatch(detail));
@@ -45,10 +48,10 @@ impl Service {
                 State::Creating | State::Open => {
                     let upload = self.ensure_open(upload).await?;
                     let declared = check_declaration(&upload, &declaration)?;
-                    let ready = self.check_parts(declared).await?;
+                    let (ready, records) = self.check_parts(declared).await?;
                     let next = ready.completing(self.clock.now())?;
                     if self.store.update(&next).await? == Written::Done {
-                        return self.put_together(next).await;
+                        return self.put_together(next, records).await;
                     }
                 }
             }
@@ -57,15 +60,18 @@ impl Service {
     }
 
     /// Asks storage whether every part is there and as declared. Invariant: what a client reports is a hint;
-    /// storage's list is what complete acts on.
-    async fn check_parts(&self, declared: Upload) -> Result<Upload, ServiceError> {
+    /// storage's list is what complete acts on. It is answered with the upload, because a report that arrives late
+    /// may overwrite it in the database.
+    async fn check_parts(&self, declared: Upload) -> Result<(Upload, Vec<PartRecord>), ServiceError> {
         let total = declared.plan.total_parts().unwrap_or(0);
         if total == 0 {
-            return self.check_key_is_free(declared).await;
+            self.check_holds_no_parts(&declared).await?;
+            return Ok((self.check_key_is_free(declared).await?, Vec::new()));
         }
         let refreshed = self.refresh(declared).await?;
         if refreshed.finished {
-            return Ok(refreshed.upload);
+            let records = self.records_of_completing(&refreshed.upload).await?;
+            return Ok((refreshed.upload, records));
         }
         if refreshed.key_taken {
             return Err(ServiceError::ObjectExists);
@@ -80,9 +86,40 @@ impl Service {
         }
         check_declared_checksum(&refreshed.upload, &refreshed.records)?;
         if refreshed.upload.spec.transfer == Transfer::Put {
-            return Ok(refreshed.upload);
+            return Ok((refreshed.upload, refreshed.records));
         }
-        self.check_key_is_free(refreshed.upload).await
+        Ok((self.check_key_is_free(refreshed.upload).await?, refreshed.records))
+    }
+
+    /// A stream that is declared empty although storage has parts of it would lose them.
+    async fn check_holds_no_parts(&self, declared: &Upload) -> Result<(), ServiceError> {
+        let refreshed = self.refresh(declared.clone()).await?;
+        if refreshed.mismatches.is_empty() {
+            Ok(())
+        } else {
+            Err(ServiceError::PartMismatch(refreshed.mismatches))
+        }
+    }
+
+    /// The parts of an upload that somebody else began to complete, as the database has them; as storage lists them
+    /// where a late report has overwritten that.
+    async fn records_of_completing(&self, upload: &Upload) -> Result<Vec<PartRecord>, ServiceError> {
+        let kind = upload.spec.checksum_algorithm;
+        let records = self.store.parts(upload.id, kind).await?;
+        let is_whole = upload.plan.total_parts().is_none_or(|total| total as usize == records.len())
+            && records.iter().all(|record| record.etag.is_some());
+        let (Some(s3_upload_id), Transfer::Multipart, false) =
+            (&upload.s3_upload_id, upload.spec.transfer, is_whole)
+        else {
+            return Ok(records);
+        };
+        let known = records.iter().map(|record| record.number).collect();
+        match self.storage.list_parts(upload.spec.key.as_str(), s3_upload_id, kind, &known).await {
+            Ok(listed) => Ok(reconcile(&upload.plan, &records, &listed).records),
+            // Put together already: the object at the key tells.
+            Err(error) if error.kind == StorageErrorKind::NoSuchUpload => Ok(records),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Our own look, for stores that ignore `If-None-Match`.
@@ -96,8 +133,7 @@ impl Service {
         }
     }
 
-    async fn put_together(&self, upload: Upload) -> Result<Upload, ServiceError> {
-        let records = self.store.parts(upload.id, upload.spec.checksum_algorithm).await?;
+    async fn put_together(&self, upload: Upload, records: Vec<PartRecord>) -> Result<Upload, ServiceError> {
         let expected = expected_checksum(&upload, &records);
         if let Assembled::Refused(error) = self.assemble(&upload, &records, expected.as_ref()).await? {
             return Err(error);
