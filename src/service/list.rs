@@ -30,9 +30,11 @@ impl Service {
     /// # Errors
     /// [`ServiceError::Database`].
     pub async fn list(&self, principal: &Principal, query: ListQuery) -> Result<UploadPage, ServiceError> {
+        let now = self.clock.now();
         let filter = ListFilter {
             tenant: principal.tenant.clone(),
             state: query.state,
+            now,
             before: query.before,
             // One more than asked for tells whether there is a next page.
             limit: query.limit + 1,
@@ -41,7 +43,6 @@ impl Service {
         let has_more = uploads.len() > query.limit as usize;
         uploads.truncate(query.limit as usize);
         let next = uploads.last().filter(|_| has_more).map(|upload| upload.id);
-        let now = self.clock.now();
         let uploads =
             uploads.into_iter().map(|upload| (visible_state(&upload, now), upload)).map(|(s, u)| (u, s));
         Ok(UploadPage { uploads: uploads.collect(), next })

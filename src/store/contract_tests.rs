@@ -57,6 +57,7 @@ on_sqlite! {
     fingerprint_is_found_only_while_open
     list_is_newest_first_in_pages
     list_filters_by_state
+    list_counts_overdue_uploads_as_expired
     list_shows_one_tenant_only
     states_are_counted
     recorded_parts_replace_earlier_ones
@@ -327,7 +328,7 @@ async fn fingerprint_is_found_only_while_open(store: Store) {
 }
 
 fn filter(limit: u32) -> ListFilter {
-    ListFilter { tenant: "default".to_owned(), state: None, before: None, limit }
+    ListFilter { tenant: "default".to_owned(), state: None, now: NOW, before: None, limit }
 }
 
 async fn ids(store: &Store, filter: &ListFilter) -> Vec<u128> {
@@ -352,6 +353,14 @@ async fn list_filters_by_state(store: Store) {
     for (number, state) in (1..).zip(State::ALL) {
         assert_eq!(ids(&store, &ListFilter { state: Some(state), ..filter(10) }).await, [number]);
     }
+}
+
+async fn list_counts_overdue_uploads_as_expired(store: Store) {
+    inserted(&store, upload(1)).await;
+    let now = upload(1).expires_at;
+    let in_state = |state| ListFilter { state: Some(state), now, ..filter(10) };
+    assert_eq!(ids(&store, &in_state(upload(1).state)).await, [0; 0]);
+    assert_eq!(ids(&store, &in_state(State::Expired)).await, [1]);
 }
 
 async fn list_shows_one_tenant_only(store: Store) {

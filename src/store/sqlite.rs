@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::rows::{self, micros, signed};
 use super::{InsertOutcome, ListFilter, Migrations, ReceivedParts, StoreError, SweepLimits, Written};
-use crate::upload::{ChecksumAlgorithm, Fingerprint, PartNumber, PartRecord, Upload, UploadId};
+use crate::upload::{ChecksumAlgorithm, Fingerprint, PartNumber, PartRecord, State, Upload, UploadId};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -234,7 +234,16 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Upload>, StoreError> {
-        let state = if filter.state.is_some() { "AND state = ?2" } else { "" };
+        let state = match filter.state {
+            None => "",
+            Some(State::Creating | State::Open) => "AND state = ?2 AND expires_at > ?5",
+            Some(State::Expired) => {
+                "AND (state = ?2 OR (state IN ('creating', 'open') AND expires_at <= ?5))"
+            }
+            Some(State::Completing | State::Completed | State::Failed | State::Aborting | State::Aborted) => {
+                "AND state = ?2"
+            }
+        };
         let sql =
             format!("SELECT * FROM uploads WHERE tenant = ?1 {state} AND id < ?3 ORDER BY id DESC LIMIT ?4");
         let rows = sqlx::query(AssertSqlSafe(sql))
@@ -243,6 +252,7 @@ impl SqliteStore {
             // Ids are lower-case hexadecimal: `g` sorts after all of them.
             .bind(filter.before.map_or_else(|| "g".to_owned(), |id| id.to_string()))
             .bind(filter.limit)
+            .bind(micros(filter.now))
             .fetch_all(&self.readers)
             .await?;
         rows.iter().map(rows::upload).collect()

@@ -37,8 +37,10 @@ pub enum InsertOutcome {
 pub struct ListFilter {
     /// Whose uploads.
     pub tenant: String,
-    /// Only those in this state.
+    /// Only those in this state, as callers see it at `now`: what is overdue counts as expired.
     pub state: Option<State>,
+    /// The time of the call.
+    pub now: OffsetDateTime,
     /// Only those older than this one.
     pub before: Option<UploadId>,
     /// At most so many.
