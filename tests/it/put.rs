@@ -95,8 +95,10 @@ impl Bench {
         let first: BTreeSet<u32> = before.iter().copied().collect();
         let second: BTreeSet<u32> = after[before.len()..].iter().copied().collect();
         assert_eq!(first.intersection(&second).count(), 0, "sent again: {first:?} and then {second:?}");
-        assert_eq!(first.len() + second.len(), PARTS as usize);
-        assert_eq!(results[0]["resumed_parts"], first.len());
+        let resumed = PARTS as usize - second.len();
+        assert_eq!(results[0]["resumed_parts"], resumed);
+        // The store may have taken the part whose answer the interrupted run did not wait for, and then logs nothing.
+        assert!((first.len()..=first.len() + 1).contains(&resumed), "{first:?} and then {second:?}");
         assert_eq!(results[0]["checksum_proven"], true);
         assert!(self.download(&results[0]) == fs::read(file).unwrap(), "other bytes came back");
     }
@@ -357,6 +359,23 @@ fn uploads_are_listed_looked_at_and_aborted() {
     assert_eq!(succeed(bench.command("status").arg(id))[0]["state"], "aborted");
     let results = succeed(&mut bench.put(&file));
     assert_eq!(results[0]["sent_parts"], PARTS, "what is gone is started anew");
+}
+
+#[test]
+fn an_object_at_the_key_is_replaced_only_when_that_is_asked_for() {
+    let bench = Bench::start();
+    for (name, len) in [("small", 1_000), ("big", 2 * PART)] {
+        let file = bench.write(name, &bytes(1, len));
+        let put = || {
+            let mut put = bench.put(&file);
+            put.args(["--key", name]);
+            put
+        };
+        succeed(&mut put());
+        let words = fail(&mut put(), 1);
+        assert!(words.contains("object_exists") && words.contains("--overwrite"), "{words}");
+        succeed(put().arg("--overwrite"));
+    }
 }
 
 #[test]

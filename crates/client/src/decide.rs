@@ -6,7 +6,7 @@ use partgate_api::UploadState;
 
 /// Fresh URLs that storage may refuse for one part before we stop.
 const SIGNATURES_REFUSED_MAX: u32 = 3;
-/// How often storage may call bytes corrupted that hash the same here, or claim twice that a part exists.
+/// How often storage may call bytes corrupted that hash the same here, or forget a multipart upload.
 const CORRUPTIONS_MAX: u32 = 5;
 /// How often the gateway may answer `internal` before we stop.
 const INTERNAL_ERRORS_MAX: u32 = 4;
@@ -124,7 +124,7 @@ fn decide_storage(answer: &StorageAnswer, history: History) -> Action {
         (_, "BadDigest" | "InvalidDigest" | "XAmzContentChecksumMismatch") if !contradicted => {
             Action::HashAgain
         }
-        (412, _) if history.one_put && !contradicted => Action::RefreshThenContinue,
+        (412, _) if history.one_put && history.contradictions == 0 => Action::RefreshThenContinue,
         (404, "NoSuchUpload") if !contradicted => Action::RefreshThenContinue,
         // S3 says so when a body arrives too slowly: the network's fault, with a 400.
         (400, "RequestTimeout") => Action::RefreshThenRetry,
@@ -232,6 +232,9 @@ mod tests {
     #[test]
     fn a_one_put_file_that_exists_is_there() {
         let one_put = History { one_put: true, ..FIRST };
+        // Status did not find it: the object is somebody else's.
+        let again = History { contradictions: 1, ..one_put };
+        check(Seen::Storage(storage(412, "PreconditionFailed")), again, Action::Stop(Stop::StorageRefused));
         check(Seen::Storage(storage(412, "PreconditionFailed")), one_put, Action::RefreshThenContinue);
         check(Seen::Storage(storage(412, "PreconditionFailed")), FIRST, Action::Stop(Stop::StorageRefused));
     }

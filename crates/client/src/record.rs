@@ -54,7 +54,10 @@ pub(crate) struct Record {
     pub(crate) path: PathBuf,
     #[serde(flatten)]
     pub(crate) stamp: Stamp,
+    /// Of the upload: of its content and purpose.
     pub(crate) fingerprint: String,
+    /// Of the content alone.
+    pub(crate) content: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<String>,
 }
@@ -144,7 +147,7 @@ impl Records {
             .filter(|found| {
                 (&found.path, &found.gateway, &found.key) == (&like.path, &like.gateway, &like.key)
             })
-            .filter(|found| found.fingerprint != like.fingerprint)
+            .filter(|found| found.content != like.content)
             .collect()
     }
 
@@ -199,6 +202,7 @@ mod tests {
             path: "/data/file".into(),
             stamp: Stamp { size_bytes: 5, modified_ns: 6, inode: 7 },
             fingerprint: fingerprint.into(),
+            content: format!("content of {fingerprint}"),
             key: None,
         }
     }

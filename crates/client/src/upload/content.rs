@@ -34,7 +34,9 @@ pub(super) struct Content {
 struct Identity {
     absolute_path: PathBuf,
     stamp: Stamp,
+    /// Of content and purpose.
     fingerprint: String,
+    content_fingerprint: String,
 }
 
 /// Opens a file and reads what it is known by. Blocks.
@@ -47,8 +49,13 @@ pub(super) fn open(path: &Path, purpose: Purpose<'_>) -> io::Result<Content> {
     let filename = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_string_lossy().into_owned();
     let source = Source::File(Arc::new(SharedFile::new(file)));
     let size_bytes = metadata.len();
-    let fingerprint = for_purpose(&fingerprint(&source, size_bytes)?, purpose);
-    let identity = Identity { absolute_path: path.canonicalize()?, stamp: Stamp::of(&metadata), fingerprint };
+    let content_fingerprint = fingerprint(&source, size_bytes)?;
+    let identity = Identity {
+        absolute_path: path.canonicalize()?,
+        stamp: Stamp::of(&metadata),
+        fingerprint: for_purpose(&content_fingerprint, purpose),
+        content_fingerprint,
+    };
     Ok(Content { source, size_bytes, filename, path: path.to_owned(), identity: Some(identity) })
 }
 
@@ -61,6 +68,10 @@ impl Content {
 
     pub(super) fn fingerprint(&self) -> Option<&str> {
         self.identity.as_ref().map(|identity| identity.fingerprint.as_str())
+    }
+
+    pub(super) fn content_fingerprint(&self) -> Option<&str> {
+        self.identity.as_ref().map(|identity| identity.content_fingerprint.as_str())
     }
 
     pub(super) fn stamp(&self) -> Option<Stamp> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use partgate_api::{ChecksumAlgorithm, ChecksumType, CompleteRequest, Completion, Problem, StoredPart};
 
 use super::ChecksumProof;
-use super::driver::Driver;
+use super::driver::{Driver, Parts};
 use crate::checksum::{composite, full_object};
 use crate::error::Error;
 use crate::gateway::{CompleteAnswer, Gateway};
@@ -34,7 +34,10 @@ pub(super) async fn finish(
 ) -> Result<(Completion, ChecksumProof), Error> {
     let mut rounds = 0;
     loop {
-        let stored = driver.run().await?;
+        let stored = match driver.run().await {
+            Ok(stored) => stored,
+            Err(error) => return Err(explain(driver, error).await),
+        };
         check()?;
         let expected = expected(driver).await?;
         driver.parts.reporter.phase(Phase::Completing);
@@ -54,6 +57,18 @@ pub(super) async fn finish(
         }
         tracing::debug!(parts = again.len(), code = %refused.code, "complete asks for parts again");
         driver.parts.transfer.send_again(&again, std::time::Instant::now());
+    }
+}
+
+/// Storage refuses to replace an object that is not this upload's: complete says so in the gateway's own words.
+async fn explain(driver: &Driver, error: Error) -> Error {
+    if !matches!(error, Error::StorageRefused { status: 412, .. }) {
+        return error;
+    }
+    let Parts { gateway, upload_id, .. } = &driver.parts;
+    match complete(gateway, *upload_id, CompleteRequest::default()).await {
+        Err(Error::Rejected(problem)) if problem.code == "object_exists" => Error::Rejected(problem),
+        _ => error,
     }
 }
 

@@ -104,6 +104,7 @@ fn record(job: &Job, content: &Content, upload_id: Uuid, token: Option<String>) 
         path: content.absolute_path()?.to_owned(),
         stamp: content.stamp()?,
         fingerprint: content.fingerprint()?.to_owned(),
+        content: content.content_fingerprint()?.to_owned(),
         key: job.options.key.clone(),
     })
 }
