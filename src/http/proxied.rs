@@ -80,11 +80,12 @@ async fn forward(
     body: Body,
 ) -> Result<Json<api::ProxiedPart>, ApiError> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let checksum = ChecksumAlgorithm::ALL.into_iter().filter_map(ChecksumAlgorithm::header).find_map(text);
+    let checksums =
+        ChecksumAlgorithm::ALL.into_iter().filter_map(|kind| Some((kind, text(kind.header()?)?.to_owned())));
     let body = ProxiedBody {
         bytes: body.into_data_stream().map_err(Into::into).boxed(),
         content_length: text(header::CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok()),
-        checksum: checksum.map(str::to_owned),
+        checksums: checksums.collect(),
     };
     let stored = gateway.service.proxy_part(principal, id, number, body).await?;
     Ok(Json(wire::proxied(stored)))

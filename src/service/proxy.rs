@@ -13,7 +13,7 @@ use super::refresh::is_ours;
 use super::requested::parts_to_send;
 use super::{Principal, RequestedPart, Service, ServiceError};
 use crate::storage::{PartBody, ProxiedTarget, StorageErrorKind};
-use crate::upload::{PartEvidence, PartNumber, PartRecord, Transfer, Upload, UploadId};
+use crate::upload::{ChecksumAlgorithm, PartEvidence, PartNumber, PartRecord, Transfer, Upload, UploadId};
 
 /// Why a body broke off, as the HTTP server says it.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -24,8 +24,16 @@ pub struct ProxiedBody {
     pub bytes: BoxStream<'static, Result<Bytes, BoxError>>,
     /// How many there are, where the client says so.
     pub content_length: Option<u64>,
-    /// Their checksum, base64.
-    pub checksum: Option<String>,
+    /// Their checksums, base64: some HTTP libraries add one of their own choice.
+    pub checksums: Vec<(ChecksumAlgorithm, String)>,
+}
+
+impl ProxiedBody {
+    /// The checksum of this kind; else any, which is then refused with the reason.
+    fn checksum(&self, kind: ChecksumAlgorithm) -> Option<String> {
+        let of_kind = self.checksums.iter().find(|(given, _)| *given == kind);
+        of_kind.or(self.checksums.first()).map(|(_, text)| text.clone())
+    }
 }
 
 /// A part that storage accepted from us.
@@ -54,7 +62,8 @@ impl Service {
     ) -> Result<ProxiedResult, ServiceError> {
         let upload = self.load(principal, id).await?;
         upload.check_takes_parts(self.clock.now())?;
-        let requested = RequestedPart { number, checksum: body.checksum, size_bytes: body.content_length };
+        let checksum = body.checksum(upload.spec.checksum_algorithm);
+        let requested = RequestedPart { number, checksum, size_bytes: body.content_length };
         let resolved = parts_to_send(&upload, &[requested], 1).map_err(named_for_proxy)?;
         let [part] = resolved[..] else { return Err(ServiceError::NotFound) };
         let upload = self.ensure_open(upload).await?;
