@@ -1,15 +1,12 @@
 //! Requests that cannot be: each a clear answer that names the field, and nothing half-made left behind.
 
-use reqwest::{Body, Method, header};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use super::support::{checksum, id, open, status};
-use crate::harness::{Answer, Gateway, Options};
+use crate::harness::{Gateway, Options};
 
 /// The fields that a problem names, sorted.
-fn fields(problem: &Value) -> Vec<String> {
+pub(super) fn fields(problem: &Value) -> Vec<String> {
     let errors = problem["errors"].as_array().unwrap();
     let mut fields: Vec<_> = errors.iter().map(|error| error["field"].as_str().unwrap().to_owned()).collect();
     fields.sort();
@@ -17,7 +14,7 @@ fn fields(problem: &Value) -> Vec<String> {
 }
 
 /// No upload was written down and storage was asked for nothing.
-async fn assert_nothing_made(gateway: &Gateway) {
+pub(super) async fn assert_nothing_made(gateway: &Gateway) {
     assert_eq!(gateway.get("/upload").await.expect(200)["uploads"], json!([]));
     assert_eq!(gateway.store.requests().count("CreateMultipartUpload"), 0);
 }
@@ -322,147 +319,14 @@ async fn whole_checksum_is_only_for_kinds_that_have_one() {
     check_call("complete", "sha256", [("checksum", json!({"checksum": checksum("sha256", b"")}))]).await;
 }
 
-async fn post_raw(gateway: &Gateway, kind: Option<&str>, body: impl Into<Body>) -> Answer {
-    let mut request = gateway.http.post(format!("{}/upload/init", gateway.url)).body(body);
-    if let Some(kind) = kind {
-        request = request.header(header::CONTENT_TYPE, kind);
-    }
-    Answer::of(request.send().await.unwrap()).await
-}
-
 #[tokio::test]
-async fn two_mebibytes_of_json_are_too_large() {
+async fn at_most_a_thousand_parts_are_reported_at_once() {
     let gateway = Gateway::start().await;
-    let body = format!(r#"{{"filename": "{}"}}"#, "x".repeat(2 * 1024 * 1024));
-    let problem = post_raw(&gateway, Some("application/json"), body).await.problem(413, "too_large");
-    assert_eq!(problem["limit"], 1_572_864);
-    assert_nothing_made(&gateway).await;
-}
-
-#[tokio::test]
-async fn body_that_is_no_json_object_is_refused() {
-    let gateway = Gateway::start().await;
-    for body in [
-        "{",
-        "nope",
-        "[]",
-        "[{\"filename\": \"a\"}]",
-        "null",
-        "5",
-        "\"a\"",
-        "{\"filename\":\"a\"}x",
-        "\u{feff}{}",
-    ] {
-        let problem = post_raw(&gateway, Some("application/json"), body).await;
-        assert_eq!(fields(&problem.problem(400, "invalid_request")), ["body"], "{body}");
-    }
-    assert_nothing_made(&gateway).await;
-}
-
-#[tokio::test]
-async fn deeply_nested_json_is_refused() {
-    let gateway = Gateway::start().await;
-    let body = format!("{{\"filename\":{}", "[".repeat(100_000));
-    let problem = post_raw(&gateway, Some("application/json"), body).await.problem(400, "invalid_request");
-    assert_eq!(fields(&problem), ["body"]);
-}
-
-#[tokio::test]
-async fn body_must_be_said_to_be_json() {
-    let gateway = Gateway::start().await;
-    for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded")] {
-        post_raw(&gateway, kind, "{\"filename\":\"a\"}").await.problem(415, "unsupported_media_type");
-    }
-    assert_nothing_made(&gateway).await;
-}
-
-#[tokio::test]
-async fn body_that_breaks_off_makes_nothing() {
-    let gateway = Gateway::start().await;
-    let mut stream = TcpStream::connect(gateway.url.trim_start_matches("http://")).await.unwrap();
-    let head = "POST /upload/init HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n\
-                content-length: 1000\r\n\r\n{\"filename\": \"a\"";
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream.shutdown().await.unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
-    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 400 "), "{answer:?}");
-    assert_nothing_made(&gateway).await;
-}
-
-#[tokio::test]
-async fn unknown_query_parameters_are_refused() {
-    let gateway = Gateway::start().await;
-    let created = open(&gateway, b"x", json!({})).await;
-    let status = format!("/upload/{}/status", id(&created));
-    for (path, field) in [
-        (format!("{status}?refesh=true"), "query.refesh"),
-        (format!("{status}?refresh=yes"), "query.refresh"),
-        (format!("{status}?parts=1"), "query.parts"),
-        ("/upload?page=2".to_owned(), "query.page"),
-        ("/upload?limit=0".to_owned(), "query.limit"),
-        ("/upload?limit=1001".to_owned(), "query.limit"),
-        ("/upload?limit=ten".to_owned(), "query.limit"),
-        ("/upload?cursor=next".to_owned(), "query.cursor"),
-        ("/upload?state=done".to_owned(), "query.state"),
-    ] {
-        let problem = gateway.get(&path).await.problem(400, "invalid_request");
-        assert_eq!(fields(&problem), [field], "{path}");
-    }
-}
-
-#[tokio::test]
-async fn every_bad_parameter_is_named_at_once() {
-    let gateway = Gateway::start().await;
-    let problem = gateway.get("/upload?limit=0&cursor=x&state=y&z=1").await.problem(400, "invalid_request");
-    assert_eq!(fields(&problem), ["query.cursor", "query.limit", "query.state", "query.z"]);
-}
-
-#[tokio::test]
-async fn what_is_no_id_names_no_upload() {
-    let gateway = Gateway::start().await;
-    for id in ["0197a000-0000-7000-8000-000000000000", "x", "..%2f", "%00", "%ff", "0"] {
-        for (method, path) in [
-            (Method::GET, "/status"),
-            (Method::POST, "/sign"),
-            (Method::POST, "/parts"),
-            (Method::PUT, "/parts/1"),
-            (Method::POST, "/chunk/0"),
-            (Method::POST, "/complete"),
-            (Method::GET, "/file"),
-            (Method::DELETE, ""),
-        ] {
-            let body = match path {
-                "/sign" => Some(json!({"parts": []})),
-                "/parts" => Some(json!({"stored": []})),
-                _ => None,
-            };
-            let answer = gateway.call(method, &format!("/upload/{id}{path}"), body).await;
-            answer.problem(404, "upload_not_found");
-        }
-    }
-}
-
-#[tokio::test]
-async fn unknown_path_is_no_route() {
-    let gateway = Gateway::start().await;
-    for path in ["/nope", "/upload/", "/upload/x/y/z", "/UPLOAD", "/openapi.yaml"] {
-        gateway.get(path).await.problem(404, "no_such_route");
-    }
-}
-
-#[tokio::test]
-async fn other_methods_are_refused_with_those_that_are_allowed() {
-    let gateway = Gateway::start().await;
-    for (method, path, allowed) in [
-        (Method::GET, "/upload/init", "POST"),
-        (Method::POST, "/upload", "GET,HEAD"),
-        (Method::PATCH, "/upload/x", "DELETE"),
-        (Method::GET, "/upload/x/parts/1", "PUT"),
-        (Method::POST, "/healthz", "GET,HEAD"),
-    ] {
-        let answer = gateway.call(method, path, None).await;
-        assert_eq!(answer.headers["allow"], allowed, "{path}");
-        answer.problem(405, "method_not_allowed");
-    }
+    let created = open(&gateway, &[0; 2_000], json!({"part_size": 1})).await;
+    let path = format!("/upload/{}/parts", id(&created));
+    let stored =
+        |count: u32| json!({"stored": (1..=count).map(|n| json!({"number": n})).collect::<Vec<_>>()});
+    assert_eq!(gateway.post(&path, stored(1_000)).await.expect(200)["missing"], json!([[1_001, 2_000]]));
+    let problem = gateway.post(&path, stored(1_001)).await.problem(400, "invalid_request");
+    assert_eq!(fields(&problem), ["stored"]);
 }

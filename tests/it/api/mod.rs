@@ -1,7 +1,10 @@
 //! The API over real HTTP, on the embedded store.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report, also in its helpers")]
+
 mod abort;
 mod bad_input;
+mod bad_requests;
 mod errors;
 mod http;
 mod lifecycle;

@@ -172,3 +172,37 @@ async fn small_file_replaces_an_object_when_told_to() {
 async fn large_file_replaces_an_object_when_told_to() {
     check_replaces(1_500).await;
 }
+
+#[tokio::test]
+async fn odd_key_is_uploaded_in_parts_and_downloaded() {
+    let gateway = Gateway::start().await;
+    let key = "odd/%2F ?#&=+~'()*!$@,;:[]\"\\|<>^`{} 🦀/ü.tar.gz";
+    let data = bytes(32, 1_500);
+    let completed = upload(&gateway, &data, json!({"key": key, "part_size": 1_000})).await;
+    assert_eq!(completed["key"], key);
+    assert_eq!(gateway.download(id(&completed)).await, data);
+}
+
+#[tokio::test]
+async fn odd_key_of_a_small_file_is_downloaded() {
+    let gateway = Gateway::start().await;
+    let key = "odd/%2F ?#&=+~'()*!$@,;:[]\"\\|<>^`{} 🦀/ü.txt";
+    let completed = upload(&gateway, b"x", json!({"key": key})).await;
+    assert_eq!(stored_keys(&gateway).await, [key]);
+    assert_eq!(gateway.download(id(&completed)).await, b"x");
+}
+
+#[tokio::test]
+async fn two_uploads_to_one_key_have_one_winner() {
+    let gateway = Gateway::start().await;
+    let files = [bytes(33, 1_500), bytes(34, 1_500)];
+    let fields = json!({"key": "k", "part_size": 1_000});
+    let (a, b) = (open(&gateway, &files[0], fields.clone()).await, open(&gateway, &files[1], fields).await);
+    send(&gateway, &a, &files[0], &[1, 2]).await;
+    send(&gateway, &b, &files[1], &[1, 2]).await;
+    let (first, second) = tokio::join!(gateway.complete(id(&a)), gateway.complete(id(&b)));
+    let (winner, loser, data) =
+        if first.status == 200 { (first, second, &files[0]) } else { (second, first, &files[1]) };
+    loser.problem(409, "object_exists");
+    assert_eq!(gateway.download(id(&winner.expect(200))).await, *data);
+}

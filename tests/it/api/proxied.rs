@@ -250,3 +250,21 @@ async fn large_part_streams_through_and_is_counted() {
     gateway.complete(id(&created)).await.expect(200);
     assert!(counter(&gateway, "partgate_proxied_bytes_total").await >= before + SIZE as u64);
 }
+
+#[tokio::test]
+async fn refusal_arrives_although_a_large_body_is_under_way() {
+    let (gateway, created, _) = start("none").await;
+    for _ in 0..5 {
+        put(&gateway, &created, 9, bytes(106, 8 * 1024 * 1024)).await.problem(400, "invalid_request");
+    }
+}
+
+#[tokio::test]
+async fn checksum_header_of_another_kind_does_not_hide_the_right_one() {
+    let (gateway, created, data) = start("md5").await;
+    let part = slice(&created, &data, 1);
+    let url = format!("{}/upload/{}/parts/1", gateway.url, id(&created));
+    let request = gateway.http.put(url).header("x-amz-checksum-crc32", checksum("crc32", part));
+    let request = request.header("content-md5", checksum("md5", part)).body(part.to_vec());
+    Answer::of(request.send().await.unwrap()).await.expect(200);
+}

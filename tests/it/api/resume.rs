@@ -305,3 +305,12 @@ async fn completion_of_a_reaped_upload_names_all_parts() {
     let problem = gateway.complete(id(&created)).await.problem(409, "parts_missing");
     assert_eq!(problem["missing"], json!([[1, 5]]));
 }
+
+#[tokio::test]
+async fn found_upload_signs_in_the_same_call() {
+    let gateway = Gateway::start().await;
+    let body = json!({"filename": "a", "size": 10, "fingerprint": "f", "sign": 1});
+    gateway.post("/upload/init", body.clone()).await.expect(201);
+    let found = gateway.post("/upload/init", body).await.expect(200);
+    assert_eq!(put_part(&gateway, &found["parts"][0], bytes(81, 10)).await.status(), 200);
+}

@@ -186,3 +186,17 @@ async fn stream_obeys_the_largest_size() {
     let problem = complete(&gateway, &created, json!({"size": 2_000})).await.problem(413, "too_large");
     assert_eq!(problem["limit"], 1_500);
 }
+
+#[tokio::test]
+async fn stream_goes_through_the_gateway() {
+    let gateway = Gateway::start().await;
+    let data = bytes(62, 1_300);
+    let created = open_stream(&gateway, json!({})).await;
+    for (index, part) in data.chunks(1_000).enumerate() {
+        let url = format!("{}/upload/{}/chunk/{index}", gateway.url, id(&created));
+        let answer = gateway.http.post(url).body(part.to_vec()).send().await.unwrap();
+        assert_eq!(Answer::of(answer).await.expect(200)["size"], part.len());
+    }
+    complete(&gateway, &created, json!({"size": 1_300})).await.expect(200);
+    assert_eq!(gateway.download(id(&created)).await, data);
+}
