@@ -72,6 +72,7 @@ on_sqlite! {
     forgetting_takes_the_parts_along
     forgetting_spares_unfinished_uploads
     urls_are_only_ever_extended
+    upload_that_is_taken_back_gets_no_more_urls
     committed_writes_are_seen_by_every_reader
     live_database_answers_a_ping
 }
@@ -507,8 +508,18 @@ async fn urls_are_only_ever_extended(store: Store) {
     let open = in_state(&store, upload(1), State::Open).await;
     let (soon, late) = (NOW + Duration::MINUTE, NOW + Duration::HOUR);
     for (until, expected) in [(soon, soon), (late, late), (soon, late)] {
-        store.extend_urls(open.id, until).await.unwrap();
+        assert_eq!(store.extend_urls(open.id, until).await.unwrap(), Written::Done);
         assert_eq!(loaded(&store, open.id).await, open.clone().with_urls_until(expected));
+    }
+}
+
+async fn upload_that_is_taken_back_gets_no_more_urls(store: Store) {
+    for (number, state) in (1..).zip(State::ALL) {
+        let upload = in_state(&store, upload(number), state).await;
+        let takes_parts = matches!(state, State::Creating | State::Open);
+        let expected = if takes_parts { Written::Done } else { Written::Conflict };
+        assert_eq!(store.extend_urls(upload.id, NOW).await.unwrap(), expected, "{state:?}");
+        assert_eq!(loaded(&store, upload.id).await.urls_expire_at, takes_parts.then_some(NOW));
     }
 }
 

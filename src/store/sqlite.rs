@@ -54,10 +54,21 @@ impl SqliteStore {
         let writer = pool(1).connect_with(options.clone()).await?;
         let store = Self { writer, readers: pool(READERS).connect_lazy_with(options.read_only(true)) };
         match migrations {
-            Migrations::Run => MIGRATIONS.run(&store.writer).await?,
+            Migrations::Run => store.migrate().await?,
             Migrations::Refuse => store.check_schema().await?,
         }
         Ok(store)
+    }
+
+    /// SQLite has no lock for migrations: of several gateways that start at once, those that lose a race for a
+    /// migration look again and find it done.
+    async fn migrate(&self) -> Result<(), StoreError> {
+        for _ in MIGRATIONS.iter() {
+            if MIGRATIONS.run(&self.writer).await.is_ok() {
+                return Ok(());
+            }
+        }
+        Ok(MIGRATIONS.run(&self.writer).await?)
     }
 
     async fn check_schema(&self) -> Result<(), StoreError> {
@@ -163,19 +174,21 @@ impl SqliteStore {
         Ok(if updated.rows_affected() == 1 { Written::Done } else { Written::Conflict })
     }
 
-    /// Remembers until when a signed URL of the upload works.
+    /// Remembers until when a signed URL of the upload works, as long as it takes parts: an upload that is being
+    /// taken back must not get URLs that nobody waits for.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
-    pub async fn extend_urls(&self, id: UploadId, until: OffsetDateTime) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE uploads SET urls_expire_at = ?2 WHERE id = ?1 AND ifnull(urls_expire_at, 0) < ?2",
+    pub async fn extend_urls(&self, id: UploadId, until: OffsetDateTime) -> Result<Written, StoreError> {
+        let updated = sqlx::query(
+            "UPDATE uploads SET urls_expire_at = max(ifnull(urls_expire_at, 0), ?2) \
+             WHERE id = ?1 AND state IN ('creating', 'open')",
         )
         .bind(id.to_string())
         .bind(micros(until))
         .execute(&self.writer)
         .await?;
-        Ok(())
+        Ok(if updated.rows_affected() == 1 { Written::Done } else { Written::Conflict })
     }
 
     /// The upload of this id, whoever's it is.
