@@ -2,8 +2,8 @@
 
 use super::refresh::is_ours;
 use super::{Principal, Service, ServiceError};
-use crate::storage::StorageError;
-use crate::upload::{AbortReason, State, Transfer, Upload, UploadId};
+use crate::storage::{StorageError, StorageErrorKind};
+use crate::upload::{AbortReason, S3UploadId, State, Transfer, Upload, UploadId};
 
 /// A part that is under way when a multipart upload is aborted may land after it, so the abort is repeated
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>).
@@ -32,6 +32,8 @@ impl Service {
         reason: AbortReason,
     ) -> Result<Upload, ServiceError> {
         let aborting = self.transition(upload, |current, now| current.aborting(reason, now)).await?;
+        // Read anew: a URL may have been signed between our look and our write, none can be any more.
+        let aborting = self.reload(aborting.id).await?;
         match self.take_back(aborting.clone()).await {
             Ok(upload) => Ok(upload),
             Err(error) => {
@@ -46,8 +48,17 @@ impl Service {
     pub(super) async fn take_back(&self, upload: Upload) -> Result<Upload, ServiceError> {
         let is_gone = match upload.spec.transfer {
             Transfer::Empty => true,
-            Transfer::Put => self.take_back_put(&upload).await?,
-            Transfer::Multipart => self.take_back_multipart(&upload).await?,
+            Transfer::Put => {
+                self.take_back_object(&upload).await?;
+                // A signed PUT works until it expires, so the key has to be looked at once more after that.
+                !upload.has_live_urls(self.clock.now())
+            }
+            Transfer::Multipart => {
+                let is_gone = self.take_back_multipart(&upload).await?;
+                // A completion that storage carried out but did not show may have left it.
+                self.take_back_object(&upload).await?;
+                is_gone
+            }
         };
         if !is_gone {
             return Ok(upload);
@@ -59,26 +70,19 @@ impl Service {
         }
     }
 
-    /// A signed PUT works until it expires, so the key has to be looked at once more after that.
-    async fn take_back_put(&self, upload: &Upload) -> Result<bool, StorageError> {
+    /// Deletes the object at the key if it is this upload's, which was never said to be completed.
+    async fn take_back_object(&self, upload: &Upload) -> Result<(), StorageError> {
         if let Some(object) = self.storage.head(upload).await?
             && is_ours(upload, &object)
         {
             self.storage.delete(upload, object.version_id.as_deref()).await?;
         }
-        Ok(!upload.has_live_urls(self.clock.now()))
+        Ok(())
     }
 
     async fn take_back_multipart(&self, upload: &Upload) -> Result<bool, StorageError> {
         let key = upload.spec.key.as_str();
-        let ids = match &upload.s3_upload_id {
-            Some(id) => vec![id.clone()],
-            // Opened by a gateway that died before it could write the id down. Only a key that holds our own id
-            // tells that what is there is ours.
-            None if key.contains(&upload.id.to_string()) => self.storage.multiparts_at(key).await?,
-            None => Vec::new(),
-        };
-        for id in ids {
+        for id in self.multiparts_of(upload).await? {
             let mut rounds = 0;
             loop {
                 self.storage.abort_multipart(key, &id).await?;
@@ -92,6 +96,47 @@ impl Service {
             }
         }
         Ok(true)
+    }
+}
+
+impl Service {
+    /// All multipart uploads of an upload: the one that is written down, and those of which storage's answer was
+    /// lost, or whose gateway died before it could write the id down.
+    async fn multiparts_of(&self, upload: &Upload) -> Result<Vec<S3UploadId>, StorageError> {
+        let key = upload.spec.key.as_str();
+        // Only a key that holds our own id tells that what is there is ours.
+        let is_own_key = key.contains(&upload.id.to_string());
+        let listed = if is_own_key { self.storage.multiparts_at(key).await } else { Ok(Vec::new()) };
+        let mut ids = match listed {
+            Ok(ids) => ids,
+            // An identity that may not list: what is written down can be taken back all the same.
+            Err(error) if error.kind == StorageErrorKind::Rejected && upload.s3_upload_id.is_some() => {
+                tracing::warn!(upload.id = %upload.id, %error, "cannot look for lost multipart uploads");
+                Vec::new()
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(written) = upload.s3_upload_id.as_ref().filter(|id| !ids.contains(id)) {
+            ids.push(written.clone());
+        }
+        Ok(ids)
+    }
+
+    /// Takes back every multipart upload of an open upload but the one that is written down. What fails here is
+    /// left to the abort; a completed upload leaves it to the bucket's lifecycle rule.
+    pub(super) async fn abort_twins(&self, opened: &Upload) {
+        let key = opened.spec.key.as_str();
+        let twins = async {
+            for id in self.multiparts_of(opened).await? {
+                if opened.s3_upload_id.as_ref() != Some(&id) {
+                    self.storage.abort_multipart(key, &id).await?;
+                }
+            }
+            Ok::<_, StorageError>(())
+        };
+        if let Err(error) = twins.await {
+            tracing::warn!(upload.id = %opened.id, %error, "multipart uploads without an answer may be left");
+        }
     }
 }
 

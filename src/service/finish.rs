@@ -36,7 +36,11 @@ impl Service {
                 State::Completed => return Ok(upload),
                 State::Completing => {
                     let records = self.records_of_completing(&upload).await?;
-                    return self.put_together(upload, records).await;
+                    match self.put_together(upload, records).await {
+                        // Another gateway has moved it on in between: what it is now decides.
+                        Err(ServiceError::Closed(_)) => {}
+                        finished => return finished,
+                    }
                 }
                 State::Failed => {
                     let detail = upload.failure.map_or_else(String::new, |failure| failure.detail);
@@ -48,10 +52,19 @@ impl Service {
                 State::Creating | State::Open => {
                     let upload = self.ensure_open(upload).await?;
                     let declared = check_declaration(&upload, &declaration)?;
-                    let (ready, records) = self.check_parts(declared).await?;
+                    let version = declared.version;
+                    let (ready, records) = match self.check_parts(declared).await {
+                        // What storage said may be of an upload that somebody has aborted or finished since.
+                        Err(_) if self.reload(id).await?.version != version => continue,
+                        checked => checked?,
+                    };
                     let next = ready.completing(self.clock.now())?;
-                    if self.store.update(&next).await? == Written::Done {
-                        return self.put_together(next, records).await;
+                    if self.store.update(&next).await? == Written::Conflict {
+                        continue;
+                    }
+                    match self.put_together(next, records).await {
+                        Err(ServiceError::Closed(_)) => {}
+                        finished => return finished,
                     }
                 }
             }

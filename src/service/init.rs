@@ -3,8 +3,9 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::abort::is_settled;
 use super::requested::parts_to_send;
-use super::sign::SignedUploadPart;
+use super::sign::{Opening, SignedUploadPart};
 use super::{FieldProblem, Principal, RequestedPart, Service, ServiceError};
 use crate::store::InsertOutcome;
 use crate::upload::{
@@ -73,7 +74,11 @@ impl Service {
         // Checked before anything is written, so that a bad wish leaves nothing half-made behind.
         parts_to_send(&draft, &requested, self.rules.sign_limit).map_err(named_for_init)?;
         let (upload, is_new) = self.find_or_insert(draft).await?;
-        let opened = self.ensure_open(upload.clone()).await;
+        let opened = if is_new && upload.state == State::Creating {
+            self.open_multipart(upload.clone(), Opening::First).await
+        } else {
+            self.ensure_open(upload.clone()).await
+        };
         let upload = match opened {
             Ok(upload) => upload,
             Err(error) => {
@@ -198,8 +203,10 @@ impl Service {
             return Ok(Some(found));
         }
         // Its time is over but the sweep has not been by: make room for the new one.
-        self.begin_abort(found, AbortReason::Expired).await?;
-        Ok(None)
+        match self.begin_abort(found, AbortReason::Expired).await {
+            Err(error) if !is_settled(&error) => Err(error),
+            _ => Ok(None),
+        }
     }
 
     /// An upload that storage would not open: one that the caller cannot find again is taken back at once.

@@ -1,5 +1,6 @@
 //! Asks storage what it holds of an upload, and makes that our truth.
 
+use super::sign::Opening;
 use super::{Service, ServiceError};
 use crate::storage::StorageErrorKind;
 use crate::upload::{
@@ -72,11 +73,12 @@ impl Service {
         }
         tracing::warn!(upload.id = %upload.id, "storage lost the multipart upload; its parts must be sent again");
         metrics::counter!("partgate_uploads_reopened_total").increment(1);
+        let lost_at = self.clock.now();
         // As it is stored: what a complete call declared does not belong to the new multipart upload.
         let stored = self.reload(upload.id).await?;
-        let upload = self.open_multipart(stored).await?;
-        let now = self.clock.now();
-        self.store.replace_parts(upload.id, &[], now, now).await?;
+        let upload = self.open_multipart(stored, Opening::Again).await?;
+        // Parts that were received since are of the new multipart upload.
+        self.store.replace_parts(upload.id, &[], lost_at, self.clock.now()).await?;
         Ok(Refreshed::nothing(upload))
     }
 

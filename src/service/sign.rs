@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::requested::{PartToSend, claims, parts_to_send};
 use super::{Principal, RequestedPart, Service, ServiceError, StoredClaim};
 use crate::storage::{SignedRequest, StorageErrorKind};
-use crate::store::ReceivedParts;
+use crate::store::{ReceivedParts, Written};
 use crate::upload::{PartNumber, PartRecord, PartSpan, Transfer, Upload, UploadId};
 
 /// One part that may be sent as it is.
@@ -73,7 +73,10 @@ impl Service {
                     until = expires_at;
                 }
                 // The row must know it before the URL can be used: abort has to outlast it.
-                self.store.extend_urls(upload.id, until).await?;
+                if self.store.extend_urls(upload.id, until).await? == Written::Conflict {
+                    self.reload(upload.id).await?.check_takes_parts(window.now)?;
+                    return Err(ServiceError::Busy);
+                }
                 (requests, until)
             }
             (Transfer::Multipart, Some(s3_upload_id)) => {
@@ -97,13 +100,18 @@ impl Service {
         if upload.spec.transfer != Transfer::Multipart || upload.s3_upload_id.is_some() {
             return Ok(upload);
         }
-        self.open_multipart(upload).await
+        self.open_multipart(upload, Opening::Again).await
     }
 
     /// Opens a (new) multipart upload behind the same id.
-    pub(super) async fn open_multipart(&self, upload: Upload) -> Result<Upload, ServiceError> {
+    pub(super) async fn open_multipart(
+        &self,
+        upload: Upload,
+        opening: Opening,
+    ) -> Result<Upload, ServiceError> {
         let replaced = upload.s3_upload_id.clone();
-        let s3_upload_id = self.storage.create_multipart(&upload).await?;
+        let created = self.storage.create_multipart(&upload).await?;
+        let s3_upload_id = created.id;
         let opened = self
             .transition(upload.clone(), |current, now| {
                 if current.s3_upload_id == replaced {
@@ -115,6 +123,9 @@ impl Service {
             })
             .await;
         if let Ok(opened) = opened {
+            if created.may_have_twin || opening == Opening::Again {
+                self.abort_twins(&opened).await;
+            }
             return Ok(opened);
         }
         // Ours is not written anywhere, so nobody else would ever take it back.
@@ -128,6 +139,15 @@ impl Service {
         current.check_takes_parts(self.clock.now())?;
         if current.s3_upload_id.is_some() { Ok(current) } else { opened }
     }
+}
+
+/// Whether a multipart upload may have been opened for the upload before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// By this call for the first time.
+    First,
+    /// Perhaps: by a call that was cut off, or in place of one that storage lost.
+    Again,
 }
 
 /// Both results, or the bad fields of both.

@@ -57,6 +57,8 @@ fn known_numbers(known: &PartSet) -> impl Iterator<Item = PartNumber> {
 fn page_ranges(known: &PartSet) -> Vec<Range<u32>> {
     let mut starts = vec![0];
     starts.extend(known_numbers(known).skip(PAGE - 1).step_by(PAGE).map(PartNumber::value));
+    // Nothing can come after the last part that there may be.
+    starts.retain(|start| *start < PartNumber::MAX);
     let ends = starts[1..].iter().copied().chain([PartNumber::MAX]);
     starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
 }
@@ -159,6 +161,7 @@ mod tests {
         assert_eq!(page_ranges(&known([])), vec![0..10_000]);
         assert_eq!(page_ranges(&known(1..=999)), vec![0..10_000]);
         assert_eq!(page_ranges(&known(1..=2_500)), vec![0..1_000, 1_000..2_000, 2_000..10_000]);
+        assert_eq!(page_ranges(&known(1..=10_000)).len(), 10);
         let odd = (1..=10_000).filter(|number| number % 2 == 1);
         assert_eq!(page_ranges(&known(odd))[..3], [0..1_999, 1_999..3_999, 3_999..5_999]);
     }

@@ -1,5 +1,6 @@
 //! Multipart uploads: create, complete, abort.
 
+use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::types::{
     self, ChecksumAlgorithm as SdkAlgorithm, ChecksumType as SdkType, CompletedMultipartUpload,
     ServerSideEncryption, StorageClass,
@@ -22,12 +23,21 @@ pub struct CompletedPart {
     pub checksum: Option<Checksum>,
 }
 
+/// A multipart upload that storage has opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreatedMultipart {
+    /// Storage's name of it.
+    pub id: S3UploadId,
+    /// Whether an attempt without an answer came before, which may have opened another one that nobody knows.
+    pub may_have_twin: bool,
+}
+
 impl Storage {
     /// Opens a multipart upload for the upload's object.
     ///
     /// # Errors
-    /// [`StorageError`].
-    pub async fn create_multipart(&self, upload: &Upload) -> Result<S3UploadId, StorageError> {
+    /// [`StorageError`]; `Unavailable` may leave a multipart upload behind that nobody knows.
+    pub async fn create_multipart(&self, upload: &Upload) -> Result<CreatedMultipart, StorageError> {
         const OPERATION: &str = "CreateMultipartUpload";
         let server_side = &self.settings.server_side;
         let mut request = self
@@ -46,11 +56,21 @@ impl Storage {
         for (name, value) in upload.spec.metadata.entries() {
             request = request.metadata(name, value);
         }
-        let created = request.send().await.map_err(|error| StorageError::from_sdk(OPERATION, error))?;
+        // The SDK does not tell of its repetitions, and each may leave a multipart upload: the first attempt is alone.
+        let once = aws_sdk_s3::config::Config::builder().retry_config(RetryConfig::disabled());
+        let first = request.clone().customize().config_override(once).send().await;
+        let (created, may_have_twin) = match first.map_err(|error| StorageError::from_sdk(OPERATION, error)) {
+            Ok(created) => (created, false),
+            Err(error) if error.kind == StorageErrorKind::Unavailable => {
+                let again = request.send().await.map_err(|error| StorageError::from_sdk(OPERATION, error))?;
+                (again, true)
+            }
+            Err(error) => return Err(error),
+        };
         created
             .upload_id
             .filter(|id| !id.is_empty())
-            .map(S3UploadId)
+            .map(|id| CreatedMultipart { id: S3UploadId(id), may_have_twin })
             .ok_or_else(|| StorageError::unavailable(OPERATION, "the answer has no upload id"))
     }
 
