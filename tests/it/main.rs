@@ -6,3 +6,4 @@ mod api;
 mod architecture;
 mod harness;
 mod put;
+mod robust;

@@ -1,7 +1,7 @@
 //! The real command, `partgate dev`, as a process that can be killed.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use tempfile::TempDir;
 
@@ -16,22 +16,29 @@ pub(crate) struct Dev {
     pub(crate) store_url: String,
     /// Where everything is kept; the log of all runs is `dev.log` in it.
     pub(crate) data: TempDir,
+    arguments: &'static [&'static str],
     child: Child,
 }
 
 impl Dev {
     /// Starts on free ports and waits until it says that it is ready.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same, with more arguments.
+    pub(crate) fn start_with(arguments: &'static [&'static str]) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let (child, url, store_url) = spawn(&data, "127.0.0.1:0", "127.0.0.1:0");
-        Self { url, store_url, data, child }
+        let (child, url, store_url) = spawn(&data, arguments, ["127.0.0.1:0", "127.0.0.1:0"]);
+        Self { url, store_url, data, arguments, child }
     }
 
     /// Kills it without any warning (SIGKILL) and starts it again on the same ports and data.
     pub(crate) fn kill_and_restart(&mut self) {
         self.kill();
         let address = |url: &str| url.trim_start_matches("http://").to_owned();
-        let (child, url, store_url) = spawn(&self.data, &address(&self.url), &address(&self.store_url));
+        let addresses = [&*address(&self.url), &*address(&self.store_url)];
+        let (child, url, store_url) = spawn(&self.data, self.arguments, addresses);
         (self.child, self.url, self.store_url) = (child, url, store_url);
     }
 
@@ -39,6 +46,17 @@ impl Dev {
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Sends it a signal, by its name without SIG; does not wait.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
     }
 
     /// Its process id.
@@ -60,11 +78,12 @@ impl Drop for Dev {
     }
 }
 
-fn spawn(data: &TempDir, listen: &str, store_listen: &str) -> (Child, String, String) {
+fn spawn(data: &TempDir, arguments: &[&str], [listen, store_listen]: [&str; 2]) -> (Child, String, String) {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(data.path().join("dev.log"));
     let mut child = Command::new(PARTGATE)
         .args(["dev", "--listen", listen, "--store-listen", store_listen, "--data"])
         .arg(data.path().join("data"))
+        .args(arguments)
         .env("RUST_LOG", "warn,partgate=debug,devstore=debug")
         .stdout(Stdio::piped())
         .stderr(log.unwrap())

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
-use partgate::app::{App, serve};
+use partgate::app::{App, serve, service};
 use partgate::clock::{Clock, ManualClock};
 use partgate::config::Settings;
+use partgate::service::{SweepMode, SweepReport};
 use partgate::store::Migrations;
 use partgate_devstore::{DevStore, DevStoreConfig, Durability};
 use tempfile::TempDir;
@@ -113,6 +114,16 @@ impl Gateway {
         url
     }
 
+    /// One sweep over the same database and bucket, as `partgate sweep` does it, at the gateway's time.
+    pub(crate) async fn sweep(&self, mode: SweepMode) -> SweepReport {
+        let settings = settings(&self.options, &self.data, self.store_address);
+        let clock = Clock::Manual(self.clock.clone());
+        let (service, store) = service(&settings, clock, Migrations::Refuse).await.unwrap();
+        let report = service.sweep(mode).await.unwrap();
+        store.close().await;
+        report
+    }
+
     /// How many parts (and whole objects) were PUT to the store.
     pub(crate) fn puts(&self) -> u64 {
         self.store.requests().count("UploadPart") + self.store.requests().count("PutObject")
@@ -132,6 +143,16 @@ async fn run(
     store: SocketAddr,
     clock: &ManualClock,
 ) -> (String, CancellationToken, JoinHandle<()>) {
+    let settings = settings(options, data, store);
+    let app = App::start(&settings, Clock::Manual(clock.clone()), Migrations::Run).await.unwrap();
+    let url = format!("http://{}", app.address().unwrap());
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    let server = tokio::spawn(async move { app.run(token).await.unwrap() });
+    (url, stop, server)
+}
+
+fn settings(options: &Options, data: &TempDir, store: SocketAddr) -> Settings {
     let endpoint = options.endpoint.clone().unwrap_or_else(|| format!("http://{store}"));
     let mut overrides = vec![
         ("listen", "127.0.0.1:0".to_owned()),
@@ -146,11 +167,5 @@ async fn run(
         ("storage.min_part_size", "1".to_owned()),
     ];
     overrides.extend(options.settings.iter().cloned());
-    let settings = Settings::load(None, &overrides).unwrap();
-    let app = App::start(&settings, Clock::Manual(clock.clone()), Migrations::Run).await.unwrap();
-    let url = format!("http://{}", app.address().unwrap());
-    let stop = CancellationToken::new();
-    let token = stop.clone();
-    let server = tokio::spawn(async move { app.run(token).await.unwrap() });
-    (url, stop, server)
+    Settings::load(None, &overrides).unwrap()
 }

@@ -1,9 +1,11 @@
 //! Servers for tests: in process (`Gateway`), and as the real command (`Dev`).
 
 mod dev;
+mod fault;
 mod gateway;
 mod requests;
 
 pub(crate) use dev::{Dev, PARTGATE};
+pub(crate) use fault::{EVERY_TIME, Fault, FaultProxy};
 pub(crate) use gateway::{ACCESS_KEY_ID, BUCKET, Gateway, Options, SECRET_ACCESS_KEY};
 pub(crate) use requests::{Answer, bytes, init, put_part};
