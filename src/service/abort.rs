@@ -127,12 +127,13 @@ impl Service {
     pub(super) async fn abort_twins(&self, opened: &Upload) {
         let key = opened.spec.key.as_str();
         let twins = async {
-            for id in self.multiparts_of(opened).await? {
-                if opened.s3_upload_id.as_ref() != Some(&id) {
-                    self.storage.abort_multipart(key, &id).await?;
-                }
+            let ids = self.multiparts_of(opened).await?;
+            // Looked at after the list: another gateway may have replaced ours by one of these.
+            let current = self.reload(opened.id).await?;
+            for id in ids.iter().filter(|id| current.s3_upload_id.as_ref() != Some(id)) {
+                self.storage.abort_multipart(key, id).await?;
             }
-            Ok::<_, StorageError>(())
+            Ok::<_, ServiceError>(())
         };
         if let Err(error) = twins.await {
             tracing::warn!(upload.id = %opened.id, %error, "multipart uploads without an answer may be left");

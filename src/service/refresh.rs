@@ -76,6 +76,11 @@ impl Service {
         let lost_at = self.clock.now();
         // As it is stored: what a complete call declared does not belong to the new multipart upload.
         let stored = self.reload(upload.id).await?;
+        if stored.s3_upload_id != upload.s3_upload_id {
+            // Another gateway has replaced it already: what was lost is not what is there now.
+            stored.check_takes_parts(lost_at)?;
+            return Ok(Refreshed::nothing(stored));
+        }
         let upload = self.open_multipart(stored, Opening::Again).await?;
         // Parts that were received since are of the new multipart upload.
         self.store.replace_parts(upload.id, &[], lost_at, self.clock.now()).await?;
