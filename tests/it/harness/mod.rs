@@ -1,4 +1,5 @@
 //! Servers for tests: in process (`Gateway`), and as the real command (`Dev`).
+#![expect(clippy::unwrap_used, reason = "what a test cannot go on without should end it")]
 
 mod dev;
 mod fault;
