@@ -92,7 +92,7 @@ impl Sent {
     }
 
     async fn assert_whole(&self, gateway: &Gateway) {
-        assert_eq!(objects(gateway).await, [self.key.clone()]);
+        assert_eq!(objects(gateway).await, [&*self.key]);
         assert!(object(gateway, &self.key).await == self.data, "the object is not the file");
     }
 }
