@@ -53,9 +53,9 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), CliError> {
     start_log(settings.log);
     let failed = |error: partgate::app::AppError| CliError::Failed(error.to_string());
     let app = App::start(&settings, Clock::System, Migrations::Run).await.map_err(failed)?;
+    let stop = stop_on_signal();
     greet(&args, app.address().unwrap_or(args.listen), store_address);
 
-    let stop = stop_on_signal();
     let lifecycle_store = store.clone();
     let lifecycle =
         tokio::spawn(async move { lifecycle_store.run_lifecycle_every(LIFECYCLE_INTERVAL).await });

@@ -41,15 +41,28 @@ impl Completions {
         let (sender, receiver) = oneshot::channel();
         let waiter = receiver.shared();
         running.insert(id, waiter.clone());
-        let registry = Arc::clone(&self.running);
+        let entry = Entry { running: Arc::clone(&self.running), id };
         // A task of its own: a client that hangs up must not stop what storage is doing.
         self.tracker.spawn(async move {
             let finished = work.await;
-            registry.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            // Before the answer: who calls after it must start anew, not hear it again.
+            drop(entry);
             // Nobody may be waiting any more; the outcome is in the store.
             let _ = sender.send(finished);
         });
         waiter
+    }
+}
+
+/// A completion's place among those under way; left when it ends, even by a panic.
+struct Entry {
+    running: Arc<Mutex<HashMap<UploadId, Waiter>>>,
+    id: UploadId,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }
 

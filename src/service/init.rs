@@ -186,10 +186,8 @@ impl Service {
         if let Some(key) = &spec.idempotency_key
             && let Some(found) = self.store.find_by_idempotency_key(&spec.tenant, key).await?
         {
-            let same =
-                found.plan.size_bytes() == draft.plan.size_bytes() && found.spec.filename == spec.filename;
-            if !same {
-                let detail = "was used for another file: use a new key for every upload";
+            if !asks_the_same(&found, draft) {
+                let detail = "was used for another upload: use a new key for every upload";
                 return Err(ServiceError::invalid("header.Idempotency-Key", detail));
             }
             found.check_takes_parts(self.clock.now())?;
@@ -219,6 +217,19 @@ impl Service {
             tracing::warn!(%error, "an upload that could not be opened is left to the sweep");
         }
     }
+}
+
+/// Whether an init call with a key that was used before is a repetition of that call.
+fn asks_the_same(found: &Upload, draft: &Upload) -> bool {
+    let (before, now) = (&found.spec, &draft.spec);
+    // A key of our own making holds the upload's id, so only one that was named can be compared.
+    let is_named = |upload: &Upload| !upload.spec.key.as_str().contains(&upload.id.to_string());
+    let same_key = before.key == now.key || !(is_named(found) || is_named(draft));
+    same_key
+        && found.plan.size_bytes() == draft.plan.size_bytes()
+        && before.filename == now.filename
+        && before.checksum_algorithm == now.checksum_algorithm
+        && before.overwrite == now.overwrite
 }
 
 fn requested_at_init(
