@@ -237,11 +237,19 @@ async fn idempotency_key_finds_the_upload_of_a_lost_answer() {
 }
 
 #[tokio::test]
-async fn idempotency_key_of_another_file_is_refused() {
+async fn idempotency_key_of_another_upload_is_refused() {
     let gateway = Gateway::start().await;
     init_with_key(&gateway, "k", json!({"filename": "a", "size": 10})).await.expect(201);
-    let answer = init_with_key(&gateway, "k", json!({"filename": "a", "size": 11})).await;
-    assert_eq!(answer.problem(400, "invalid_request")["errors"][0]["field"], "header.Idempotency-Key");
+    for other in [
+        json!({"filename": "a", "size": 11}),
+        json!({"filename": "b", "size": 10}),
+        json!({"filename": "a", "size": 10, "key": "named"}),
+        json!({"filename": "a", "size": 10, "checksum_algorithm": "md5"}),
+        json!({"filename": "a", "size": 10, "overwrite": true}),
+    ] {
+        let answer = init_with_key(&gateway, "k", other).await;
+        assert_eq!(answer.problem(400, "invalid_request")["errors"][0]["field"], "header.Idempotency-Key");
+    }
 }
 
 #[tokio::test]
