@@ -10,7 +10,7 @@ dev:
 
 # All tests: unit and property tests, the API and command suites on the embedded store, the store's conformance.
 test:
-	cargo test --workspace --all-targets
+	cargo test --workspace
 
 lint:
 	cargo fmt --all --check
