@@ -135,7 +135,9 @@ impl From<serde_path_to_error::Error<serde_json::Error>> for BadShape {
             let parent = path.strip_suffix(named).unwrap_or(&path).trim_end_matches('.');
             (join(parent, named), format!("there is no such field; {}", known.replace('`', "")))
         } else {
-            (path, words)
+            // A caller need not know how Rust names its numbers.
+            let plain = words.replace("expected u64", "expected a whole number, 0 or more");
+            (path, plain.replace("expected u32", "expected a whole number, 0 or more"))
         };
         let top = top_of(&field).to_owned();
         Self { is_missing: field == top && detail == "missing", field, top, detail }
