@@ -22,6 +22,7 @@ openapi:
 
 # Any S3 endpoint: make conformance ENDPOINT=http://127.0.0.1:9000 ACCESS_KEY_ID=… SECRET_ACCESS_KEY=… [REGION=…] [BUCKET=…]
 conformance:
+	@test -n "$(ENDPOINT)" || { echo "say which: make conformance ENDPOINT=http://… ACCESS_KEY_ID=… SECRET_ACCESS_KEY=…"; exit 2; }
 	CONFORMANCE_ENDPOINT="$(ENDPOINT)" CONFORMANCE_ACCESS_KEY_ID="$(ACCESS_KEY_ID)" \
 	CONFORMANCE_SECRET_ACCESS_KEY="$(SECRET_ACCESS_KEY)" CONFORMANCE_REGION="$(or $(REGION),us-east-1)" \
 	CONFORMANCE_BUCKET="$(BUCKET)" cargo test -p partgate-devstore --test conformance

@@ -133,7 +133,8 @@ pub(super) fn shared() -> &'static Endpoint {
 }
 
 fn foreign(url: String) -> Endpoint {
-    let variable = |name: &str| std::env::var(format!("CONFORMANCE_{name}")).ok();
+    let variable =
+        |name: &str| std::env::var(format!("CONFORMANCE_{name}")).ok().filter(|value| !value.is_empty());
     Endpoint {
         url: url.trim_end_matches('/').to_owned(),
         access_key_id: variable("ACCESS_KEY_ID").unwrap_or_default(),
