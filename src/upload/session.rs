@@ -10,6 +10,11 @@ use super::{
     Sha256Digest, State, Transfer, UploadId,
 };
 
+/// How long a request that began before its URL expired may take: storage looks at the expiry only when it begins
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html>). Our own bound, ample for one part
+/// on a slow line.
+const LANDING_TIME: Duration = Duration::HOUR;
+
 /// What was declared at init and never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadSpec {
@@ -349,10 +354,10 @@ impl Upload {
         }
     }
 
-    /// Whether a URL signed earlier can still bring bytes to the key or the multipart upload.
+    /// Whether a URL signed earlier can still bring bytes to the key.
     #[must_use]
     pub fn has_live_urls(&self, now: OffsetDateTime) -> bool {
-        self.urls_expire_at.is_some_and(|until| now < until)
+        self.urls_expire_at.is_some_and(|until| now < until + LANDING_TIME)
     }
 
     /// Whether an object is the one that was declared: ours, of its size, with its checksum.
