@@ -122,12 +122,6 @@ impl Service {
         &self.rules
     }
 
-    /// What the store can do.
-    #[must_use]
-    pub fn store_profile(&self) -> &crate::storage::StoreProfile {
-        self.storage.profile()
-    }
-
     /// The URL of an upload's object, without any right to it.
     #[must_use]
     pub fn object_url(&self, upload: &Upload) -> String {
