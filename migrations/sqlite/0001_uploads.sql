@@ -49,6 +49,8 @@ CREATE INDEX uploads_by_tenant_and_state ON uploads (tenant, state, id);
 -- The sweep.
 CREATE INDEX uploads_unfinished ON uploads (state, expires_at)
     WHERE state IN ('creating', 'open', 'completing', 'aborting');
+CREATE INDEX uploads_failed_with_urls ON uploads (urls_expire_at)
+    WHERE state = 'failed' AND urls_expire_at IS NOT NULL;
 CREATE INDEX uploads_finished ON uploads (updated_at)
     WHERE state IN ('completed', 'failed', 'aborted', 'expired');
 

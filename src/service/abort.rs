@@ -71,7 +71,7 @@ impl Service {
     }
 
     /// Deletes the object at the key if it is this upload's, which was never said to be completed.
-    async fn take_back_object(&self, upload: &Upload) -> Result<(), StorageError> {
+    pub(super) async fn take_back_object(&self, upload: &Upload) -> Result<(), StorageError> {
         if let Some(object) = self.storage.head(upload).await?
             && is_ours(upload, &object)
         {

@@ -29,7 +29,7 @@ pub enum SweepMode {
 pub struct SweepAction {
     /// Which upload.
     pub upload_id: UploadId,
-    /// `expire`, `abort` or `complete`.
+    /// `expire`, `abort`, `complete`, or `clean` for what came after a failure.
     pub action: &'static str,
     /// The state it is in now, or why nothing could be done.
     pub outcome: Result<State, String>,
@@ -72,7 +72,8 @@ impl Service {
         let done = match upload.state {
             State::Creating | State::Open => self.begin_abort(upload, AbortReason::Expired).await,
             State::Completing => self.finish(upload_id, Declaration::default()).await,
-            State::Aborting | State::Completed | State::Failed | State::Aborted | State::Expired => {
+            State::Failed => self.look_at_failed(upload).await,
+            State::Aborting | State::Completed | State::Aborted | State::Expired => {
                 self.take_back(upload).await
             }
         };
@@ -86,13 +87,24 @@ impl Service {
         };
         SweepAction { upload_id, action, outcome }
     }
+
+    /// A small file's signed PUT outlives the deletion of its wrong object, so the key is looked at until the URL is
+    /// dead and its last bytes have landed.
+    async fn look_at_failed(&self, upload: Upload) -> Result<Upload, ServiceError> {
+        self.take_back_object(&upload).await?;
+        if !upload.has_live_urls(self.clock.now()) {
+            self.store.forget_urls(upload.id).await?;
+        }
+        Ok(upload)
+    }
 }
 
 fn planned(upload: &Upload) -> SweepAction {
     let action = match upload.state {
         State::Creating | State::Open => "expire",
         State::Completing => "complete",
-        State::Aborting | State::Completed | State::Failed | State::Aborted | State::Expired => "abort",
+        State::Failed => "clean",
+        State::Aborting | State::Completed | State::Aborted | State::Expired => "abort",
     };
     SweepAction { upload_id: upload.id, action, outcome: Ok(upload.state) }
 }

@@ -289,14 +289,28 @@ impl SqliteStore {
             .collect()
     }
 
-    /// Uploads that the sweep has to act on: overdue, being taken back, or stuck while completing.
+    /// Forgets the signed URLs of a failed upload: they are dead, and its key was looked at since.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn forget_urls(&self, id: UploadId) -> Result<(), StoreError> {
+        sqlx::query("UPDATE uploads SET urls_expire_at = NULL WHERE id = ?1 AND state = 'failed'")
+            .bind(id.to_string())
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    /// Uploads that the sweep has to act on: overdue, being taken back, stuck while completing, or failed with URLs
+    /// that were good longer than they were.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn due_for_sweep(&self, limits: SweepLimits) -> Result<Vec<Upload>, StoreError> {
         let rows = sqlx::query(
             "SELECT * FROM uploads WHERE (state IN ('creating', 'open') AND expires_at <= ?1) \
-             OR state = 'aborting' OR (state = 'completing' AND updated_at <= ?2) ORDER BY updated_at LIMIT ?3",
+             OR state = 'aborting' OR (state = 'completing' AND updated_at <= ?2) \
+             OR (state = 'failed' AND urls_expire_at <= ?1) ORDER BY updated_at LIMIT ?3",
         )
         .bind(micros(limits.now))
         .bind(micros(limits.stuck_before))

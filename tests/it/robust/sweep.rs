@@ -64,6 +64,24 @@ async fn small_file_put_after_its_abort_is_deleted_once_no_url_works_any_more() 
 }
 
 #[tokio::test]
+async fn small_file_put_again_after_its_proof_failed_is_deleted() {
+    let gateway = Gateway::start().await;
+    let sent = Sent::open(&gateway, bytes(4, 500), json!({"sha256": "00".repeat(32)})).await;
+    sent.send(&gateway, [1]).await;
+    gateway.complete(&sent.id).await.problem(422, "checksum_mismatch");
+    sent.send(&gateway, [1]).await;
+    gateway.clock.advance(URL_TTL);
+    assert_eq!(outcomes(&gateway.sweep(SweepMode::Act).await), [("clean", State::Failed)]);
+    assert_eq!(objects(&gateway).await, [""; 0]);
+    // A PUT that began before the URL's end lands after it.
+    sent.send(&gateway, [1]).await;
+    gateway.clock.advance(Duration::HOUR);
+    assert_eq!(outcomes(&gateway.sweep(SweepMode::Act).await), [("clean", State::Failed)]);
+    assert_eq!(objects(&gateway).await, [""; 0]);
+    assert_eq!(gateway.sweep(SweepMode::Act).await, SweepReport::default());
+}
+
+#[tokio::test]
 async fn dry_run_says_everything_and_changes_nothing() {
     let gateway = Gateway::start().await;
     let sent = Sent::three_parts(&gateway).await;
