@@ -97,9 +97,7 @@ impl Service {
         }
         Ok(true)
     }
-}
 
-impl Service {
     /// All multipart uploads of an upload: the one that is written down, and those of which storage's answer was
     /// lost, or whose gateway died before it could write the id down.
     async fn multiparts_of(&self, upload: &Upload) -> Result<Vec<S3UploadId>, StorageError> {

@@ -269,13 +269,17 @@ impl Service {
             sha256,
             completed_at: self.clock.now(),
         };
-        metrics::counter!("partgate_bytes_completed_total").increment(outcome.size_bytes);
         let completed =
             self.transition(upload.clone(), |current, now| current.completed(outcome.clone(), now));
         match completed.await {
             // Another gateway was faster with the same object: its answer is the answer.
             Err(ServiceError::Closed(State::Completed)) => self.reload(upload.id).await,
-            other => other,
+            Err(error) => Err(error),
+            Ok(completed) => {
+                // Only by the one whose write counted: a race must not count the bytes twice.
+                metrics::counter!("partgate_bytes_completed_total").increment(outcome.size_bytes);
+                Ok(completed)
+            }
         }
     }
 

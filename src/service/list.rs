@@ -43,8 +43,10 @@ impl Service {
         let has_more = uploads.len() > query.limit as usize;
         uploads.truncate(query.limit as usize);
         let next = uploads.last().filter(|_| has_more).map(|upload| upload.id);
-        let uploads =
-            uploads.into_iter().map(|upload| (visible_state(&upload, now), upload)).map(|(s, u)| (u, s));
-        Ok(UploadPage { uploads: uploads.collect(), next })
+        let with_state = |upload: Upload| {
+            let state = visible_state(&upload, now);
+            (upload, state)
+        };
+        Ok(UploadPage { uploads: uploads.into_iter().map(with_state).collect(), next })
     }
 }

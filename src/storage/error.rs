@@ -73,7 +73,6 @@ fn kind_of(operation: &'static str, status: u16, code: &str) -> StorageErrorKind
         ("NoSuchKey", _) | ("" | "NotFound", 404) if operation != "HeadBucket" => {
             StorageErrorKind::NoSuchObject
         }
-        // Garage says NoSuchKey's cousin for uploads too; both are 404 and the operation tells them apart.
         ("PreconditionFailed" | "ConditionalRequestConflict", _) | ("", 412) => {
             StorageErrorKind::PreconditionFailed
         }
