@@ -61,6 +61,9 @@ impl Service {
             }
         };
         if !is_gone {
+            let next_look = upload.next_look(self.clock.now());
+            // Whoever has changed it in between decides what comes next.
+            let _ = self.store.looked(upload.id, upload.version, next_look).await?;
             return Ok(upload);
         }
         let gone = self.transition(upload.clone(), |current, now| current.taken_back(now)).await;
@@ -120,22 +123,22 @@ impl Service {
         Ok(ids)
     }
 
-    /// Takes back every multipart upload of an open upload but the one that is written down. What fails here is
-    /// left to the abort; a completed upload leaves it to the bucket's lifecycle rule.
-    pub(super) async fn abort_twins(&self, opened: &Upload) {
-        let key = opened.spec.key.as_str();
-        let twins = async {
-            let ids = self.multiparts_of(opened).await?;
-            // Looked at after the list: another gateway may have replaced ours by one of these.
-            let current = self.reload(opened.id).await?;
-            for id in ids.iter().filter(|id| current.s3_upload_id.as_ref() != Some(id)) {
-                self.storage.abort_multipart(key, id).await?;
-            }
-            Ok::<_, ServiceError>(())
-        };
-        if let Err(error) = twins.await {
-            tracing::warn!(upload.id = %opened.id, %error, "multipart uploads without an answer may be left");
+    /// Takes back every multipart upload of an upload but the one that is written down while it is wanted.
+    pub(super) async fn abort_strays(&self, upload: &Upload) -> Result<(), ServiceError> {
+        if upload.spec.transfer != Transfer::Multipart {
+            return Ok(());
         }
+        let ids = self.multiparts_of(upload).await?;
+        // Looked at after the list: another gateway may have replaced ours by one of these.
+        let current = self.reload(upload.id).await?;
+        let is_wanted = |id: &S3UploadId| {
+            matches!(current.state, State::Open | State::Completing)
+                && current.s3_upload_id.as_ref() == Some(id)
+        };
+        for id in ids.iter().filter(|id| !is_wanted(id)) {
+            self.storage.abort_multipart(upload.spec.key.as_str(), id).await?;
+        }
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::requested::claims;
@@ -18,14 +18,31 @@ use crate::upload::{
 type Finished = Result<Upload, ServiceError>;
 type Waiter = Shared<oneshot::Receiver<Finished>>;
 
+/// Objects that are read back at once: each takes a connection, a core's hashing and the store's bandwidth.
+const PARALLEL_READS: usize = 8;
+
 /// The completions that are under way in this process.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Completions {
     running: Arc<Mutex<HashMap<UploadId, Waiter>>>,
     tracker: TaskTracker,
+    readers: Arc<Semaphore>,
+}
+
+impl Default for Completions {
+    fn default() -> Self {
+        let readers = Arc::new(Semaphore::new(PARALLEL_READS));
+        Self { running: Arc::default(), tracker: TaskTracker::new(), readers }
+    }
 }
 
 impl Completions {
+    /// Waits until an object may be read back; others wait while the permit lives.
+    pub(super) async fn turn_to_read(&self) -> Option<SemaphorePermit<'_>> {
+        // Never closed, so there always is one.
+        self.readers.acquire().await.ok()
+    }
+
     /// Waits until all that are under way have ended.
     pub(super) async fn drain(&self) {
         self.tracker.close();
@@ -117,22 +134,34 @@ impl Service {
             let records: Vec<_> = claims.into_iter().map(PartRecord::reported).collect();
             self.store.record_parts(id, &records, self.clock.now()).await?;
         }
-        let service = self.clone();
-        let work = async move { service.finish(id, declaration).await };
-        let waiter = self.completions.join_or_start(id, work);
-        match tokio::time::timeout(self.rules.complete_wait, waiter).await {
-            Ok(Ok(finished)) => {
-                let upload = finished?;
+        match self.finish_in_background(id, declaration).await? {
+            Some(upload) => {
                 // The completion that was joined may have proven less than this call declares.
                 check_declaration(&upload, &declaration)?;
                 Ok(Completing::Done(Box::new(upload)))
             }
-            // The task is gone without an answer: the process is stopping. The call may be repeated.
-            Ok(Err(_)) => Err(ServiceError::Busy),
-            Err(_) => {
+            None => {
                 let view = self.view(self.reload(id).await?).await?;
                 Ok(Completing::Pending(Box::new(view)))
             }
+        }
+    }
+
+    /// Finishes in a task of its own, joining the one that is at it already; none when that takes longer than a call
+    /// may wait.
+    pub(super) async fn finish_in_background(
+        &self,
+        id: UploadId,
+        declaration: Declaration,
+    ) -> Result<Option<Upload>, ServiceError> {
+        let service = self.clone();
+        let work = async move { service.finish(id, declaration).await };
+        let waiter = self.completions.join_or_start(id, work);
+        match tokio::time::timeout(self.rules.complete_wait, waiter).await {
+            Ok(Ok(finished)) => finished.map(Some),
+            // The task is gone without an answer: the process is stopping. The call may be repeated.
+            Ok(Err(_)) => Err(ServiceError::Busy),
+            Err(_) => Ok(None),
         }
     }
 

@@ -3,16 +3,17 @@
 //! Every step may be repeated, by this gateway or another, after any crash: what storage has is looked at before it
 //! is believed or acted on.
 
-use sha2::{Digest as _, Sha256};
+use std::sync::atomic::AtomicU64;
 
 use super::complete::{check_declaration, expected_checksum};
+use super::read_back::ReadBack;
 use super::refresh::is_ours;
 use super::{Service, ServiceError};
 use crate::storage::{CompletedPart, StorageError, StorageErrorKind};
 use crate::store::Written;
 use crate::upload::{
     ChecksumType, Declaration, Failure, ObjectChecksum, ObjectProof, Outcome, PartRecord, PartSet,
-    ProofError, Sha256Digest, State, Transfer, Upload, UploadId, reconcile,
+    ProofError, State, Transfer, Upload, UploadId, reconcile,
 };
 
 /// What storage made of the request to put the parts together.
@@ -34,9 +35,16 @@ impl Service {
             let upload = self.reload(id).await?;
             match upload.state {
                 State::Completed => return Ok(upload),
+                State::Completing if upload.is_leased(self.clock.now()) => {
+                    self.wait_for_another(&upload).await?;
+                }
                 State::Completing => {
-                    let records = self.records_of_completing(&upload).await?;
-                    match self.put_together(upload, records).await {
+                    let Some(upload) = self.take_lease(upload).await? else { continue };
+                    let work = async |verified: &AtomicU64| {
+                        let records = self.records_of_completing(&upload).await?;
+                        self.put_together(upload.clone(), records, verified).await
+                    };
+                    match self.leased(&upload, work).await {
                         // Another gateway has moved it on in between: what it is now decides.
                         Err(ServiceError::Closed(_)) => {}
                         finished => return finished,
@@ -62,7 +70,10 @@ impl Service {
                     if self.store.update(&next).await? == Written::Conflict {
                         continue;
                     }
-                    match self.put_together(next, records).await {
+                    let work = async |verified: &AtomicU64| {
+                        self.put_together(next.clone(), records.clone(), verified).await
+                    };
+                    match self.leased(&next, work).await {
                         Err(ServiceError::Closed(_)) => {}
                         finished => return finished,
                     }
@@ -146,13 +157,18 @@ impl Service {
         }
     }
 
-    async fn put_together(&self, upload: Upload, records: Vec<PartRecord>) -> Result<Upload, ServiceError> {
+    async fn put_together(
+        &self,
+        upload: Upload,
+        records: Vec<PartRecord>,
+        verified: &AtomicU64,
+    ) -> Result<Upload, ServiceError> {
         let expected = expected_checksum(&upload, &records);
         if let Assembled::Refused(error) = self.assemble(&upload, &records, expected.as_ref()).await? {
             return Err(error);
         }
         match self.storage.head(&upload).await? {
-            Some(object) => self.conclude(upload, object, expected.as_ref()).await,
+            Some(object) => self.conclude(upload, object, (expected.as_ref(), verified)).await,
             // Said to be there and not there: not proven, so not said. The next call looks again.
             None => {
                 self.reopen(upload).await?;
@@ -245,7 +261,7 @@ impl Service {
         &self,
         upload: Upload,
         object: ObjectProof,
-        expected: Option<&ObjectChecksum>,
+        (expected, verified): (Option<&ObjectChecksum>, &AtomicU64),
     ) -> Result<Upload, ServiceError> {
         match upload.prove(&object, expected) {
             Ok(()) => {}
@@ -257,7 +273,7 @@ impl Service {
                 return self.fail(upload, &object, wrong.to_string()).await;
             }
         }
-        let sha256 = match self.read_back(&upload, &object).await? {
+        let sha256 = match self.read_back(&upload, &object, verified).await? {
             ReadBack::Proven(sha256) => sha256,
             ReadBack::Wrong(detail) => return self.fail(upload, &object, detail).await,
         };
@@ -283,7 +299,10 @@ impl Service {
         }
     }
 
-    /// The object is proven wrong: it (that version of it) is deleted, and the upload has failed.
+    /// The object is proven wrong: the upload has failed, and it (that version of it) is deleted.
+    ///
+    /// In this order, because another gateway may have proven otherwise: only the one whose verdict stands acts on
+    /// it. What is not deleted now the sweep deletes.
     async fn fail(
         &self,
         upload: Upload,
@@ -291,56 +310,17 @@ impl Service {
         detail: String,
     ) -> Result<Upload, ServiceError> {
         tracing::error!(upload.id = %upload.id, detail, "the finished object is not the declared one; deleting it");
-        self.storage.delete(&upload, object.version_id.as_deref()).await?;
         let failure = Failure { code: "checksum_mismatch".to_owned(), detail: detail.clone() };
-        self.transition(upload, |current, now| current.failed(failure.clone(), now)).await?;
+        let failed = self.transition(upload, |current, now| current.failed(failure.clone(), now)).await?;
+        let deleted = async {
+            self.storage.delete(&failed, object.version_id.as_deref()).await?;
+            self.look_again(failed.clone()).await
+        };
+        if let Err(error) = deleted.await {
+            tracing::warn!(upload.id = %failed.id, %error, "the wrong object is left to the sweep");
+        }
         Err(ServiceError::ChecksumMismatch(detail))
     }
-
-    /// Reads the object back where a declared hash is not yet proven by what storage keeps.
-    async fn read_back(&self, upload: &Upload, object: &ObjectProof) -> Result<ReadBack, ServiceError> {
-        let wants_crc = upload.checksum.filter(|_| {
-            let stored = object.checksum.as_ref();
-            stored.is_none_or(|stored| {
-                stored.algorithm != upload.spec.checksum_algorithm
-                    || stored.checksum_type != ChecksumType::FullObject
-            })
-        });
-        if upload.sha256.is_none() && wants_crc.is_none() {
-            return Ok(ReadBack::Proven(None));
-        }
-        let mut body = self.storage.read(upload, object.version_id.as_deref()).await?;
-        let mut sha256 = Sha256::new();
-        let mut crc = wants_crc.and_then(|checksum| checksum.hasher());
-        while let Some(bytes) = body.next().await? {
-            // A chunk is small, but a worker thread must not be kept from its other connections for long.
-            sha256.update(&bytes);
-            if let Some(crc) = &mut crc {
-                crc.update(&bytes);
-            }
-            tokio::task::consume_budget().await;
-        }
-        let actual = Sha256Digest::new(sha256.finalize().into());
-        if let Some(declared) = upload.sha256
-            && declared != actual
-        {
-            let (actual, declared) = (actual.to_hex(), declared.to_hex());
-            return Ok(ReadBack::Wrong(format!("the object's SHA-256 is {actual}, declared was {declared}")));
-        }
-        if let (Some(declared), Some(crc)) = (wants_crc, crc)
-            && crc.finish() != declared
-        {
-            return Ok(ReadBack::Wrong("the object does not have the declared checksum".to_owned()));
-        }
-        Ok(ReadBack::Proven(upload.sha256))
-    }
-}
-
-enum ReadBack {
-    /// The object has what was declared; this SHA-256, if one was.
-    Proven(Option<Sha256Digest>),
-    /// It has not.
-    Wrong(String),
 }
 
 /// A declared checksum that the parts' own checksums contradict is refused before anything is put together.

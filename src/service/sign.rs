@@ -112,10 +112,12 @@ impl Service {
         let replaced = upload.s3_upload_id.clone();
         let created = self.storage.create_multipart(&upload).await?;
         let s3_upload_id = created.id;
+        let may_have_twins = created.may_have_twin || opening == Opening::Again;
         let opened = self
             .transition(upload.clone(), |current, now| {
                 if current.s3_upload_id == replaced {
-                    current.opened(s3_upload_id.clone(), now)
+                    let opened = current.opened(s3_upload_id.clone(), now)?;
+                    Ok(if may_have_twins { opened.with_twins() } else { opened })
                 } else {
                     // Somebody else opened it while we did; what they wrote stands.
                     Err(crate::upload::Refusal::Closed(current.state))
@@ -123,8 +125,8 @@ impl Service {
             })
             .await;
         if let Ok(opened) = opened {
-            if created.may_have_twin || opening == Opening::Again {
-                self.abort_twins(&opened).await;
+            if may_have_twins && let Err(error) = self.abort_strays(&opened).await {
+                tracing::warn!(upload.id = %opened.id, %error, "lost multipart uploads are left to the sweep");
             }
             return Ok(opened);
         }

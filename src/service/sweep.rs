@@ -1,19 +1,30 @@
 //! Takes back what nobody wants any more, and finishes what was left half done.
+//!
+//! Any number of gateways sweep at once: each claims uploads with a lease, and what fails is postponed, ever longer,
+//! so that it does not keep others waiting.
 
 use futures_util::{StreamExt as _, stream};
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use super::abort::is_settled;
 use super::{Service, ServiceError};
-use crate::store::SweepLimits;
+use crate::store::{DueUpload, SweepClaim, Written};
 use crate::upload::{AbortReason, Declaration, State, Upload, UploadId};
 
-/// Uploads looked at in one sweep; the next sweep takes the rest.
-const BATCH: u32 = 1_000;
+/// Uploads that are claimed at once.
+const BATCH: u32 = 200;
+/// Batches of one sweep; the next sweep takes the rest.
+const MAX_BATCHES: usize = 50;
 /// Uploads that storage is asked about at once.
 const PARALLEL: usize = 8;
-/// A completion that has not moved for so long has lost its gateway: longer than any attempt may take.
-const STUCK_AFTER: Duration = Duration::minutes(20);
+/// How long a claimed upload is nobody else's: ample for a batch, short enough for a sweep that died.
+const LEASE: Duration = Duration::minutes(5);
+/// The first wait after a failure; it doubles with each.
+const FIRST_WAIT: Duration = Duration::MINUTE;
+/// The longest wait between two attempts.
+const LONGEST_WAIT: Duration = Duration::hours(6);
+/// Finished uploads that are forgotten in one statement, so that the database is not held for long.
+const FORGET_BATCH: u32 = 1_000;
 
 /// Whether a sweep acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +40,7 @@ pub enum SweepMode {
 pub struct SweepAction {
     /// Which upload.
     pub upload_id: UploadId,
-    /// `expire`, `abort`, `complete`, or `clean` for what came after a failure.
+    /// `expire`, `abort`, `complete`, or `look` for what may have landed since.
     pub action: &'static str,
     /// The state it is in now, or why nothing could be done.
     pub outcome: Result<State, String>,
@@ -51,79 +62,138 @@ impl Service {
     /// [`ServiceError::Database`]; what storage does not do is told upload by upload.
     pub async fn sweep(&self, mode: SweepMode) -> Result<SweepReport, ServiceError> {
         let now = self.clock.now();
-        let limits = SweepLimits { now, stuck_before: now - STUCK_AFTER, limit: BATCH };
-        let due = self.store.due_for_sweep(limits).await?;
         let keep_since = now - self.rules.keep_finished;
         if mode == SweepMode::DryRun {
-            let actions = due.iter().map(planned).collect();
+            let due = self.store.due_for_sweep(now, BATCH * MAX_BATCHES as u32).await?;
             let forgotten = self.store.count_finished_before(keep_since).await?;
-            return Ok(SweepReport { actions, forgotten });
+            return Ok(SweepReport { actions: due.iter().map(planned).collect(), forgotten });
         }
-        let actions =
-            stream::iter(due).map(|upload| self.sweep_one(upload)).buffer_unordered(PARALLEL).collect().await;
-        let forgotten = self.store.forget_finished_before(keep_since).await?;
-        let report = SweepReport { actions, forgotten };
-        log(&report);
+        let mut report = SweepReport::default();
+        for _ in 0..MAX_BATCHES {
+            let claim = SweepClaim { now, leased_until: now + LEASE, limit: BATCH };
+            let due = self.store.claim_for_sweep(claim).await?;
+            let is_last = due.len() < BATCH as usize;
+            let mut actions = stream::iter(due).map(|due| self.sweep_one(due)).buffer_unordered(PARALLEL);
+            while let Some(action) = actions.next().await {
+                log(&action);
+                report.actions.push(action);
+            }
+            if is_last {
+                break;
+            }
+        }
+        report.forgotten = self.forget_finished(keep_since).await?;
         Ok(report)
     }
 
-    async fn sweep_one(&self, upload: Upload) -> SweepAction {
-        let SweepAction { upload_id, action, .. } = planned(&upload);
-        let done = match upload.state {
-            State::Creating | State::Open => self.begin_abort(upload, AbortReason::Expired).await,
-            State::Completing => self.finish(upload_id, Declaration::default()).await,
-            State::Failed => self.look_at_failed(upload).await,
-            State::Aborting | State::Completed | State::Aborted | State::Expired => {
-                self.take_back(upload).await
-            }
+    async fn sweep_one(&self, due: DueUpload) -> SweepAction {
+        let SweepAction { upload_id, action, .. } = planned(&due.upload);
+        let attempts = due.attempts + 1;
+        let done = match self.sweep_upload(due.upload).await {
+            // Somebody else got there first: as good as done.
+            Err(error) if is_settled(&error) => self.reload(upload_id).await,
+            done => done,
         };
         let outcome = match done {
             Ok(upload) => Ok(upload.state),
-            // Somebody else got there first: as good as done.
-            Err(error) if is_settled(&error) => {
-                self.reload(upload_id).await.map(|upload| upload.state).map_err(|error| error.to_string())
+            Err(error) => {
+                self.postpone(upload_id, attempts).await;
+                Err(error.to_string())
             }
-            Err(error) => Err(error.to_string()),
         };
         SweepAction { upload_id, action, outcome }
     }
 
-    /// A small file's signed PUT outlives the deletion of its wrong object, so the key is looked at until the URL is
-    /// dead and its last bytes have landed.
-    async fn look_at_failed(&self, upload: Upload) -> Result<Upload, ServiceError> {
-        self.take_back_object(&upload).await?;
-        if !upload.has_live_urls(self.clock.now()) {
-            self.store.forget_urls(upload.id).await?;
+    async fn sweep_upload(&self, upload: Upload) -> Result<Upload, ServiceError> {
+        match upload.state {
+            State::Creating | State::Open if upload.is_overdue(self.clock.now()) => {
+                self.begin_abort(upload, AbortReason::Expired).await
+            }
+            State::Completing => {
+                // Our claim is not a completion's lease: it takes one of its own.
+                let now = self.clock.now();
+                let _ = self.store.postpone(upload.id, upload.version, (now, 0)).await?;
+                match self.finish_in_background(upload.id, Declaration::default()).await? {
+                    Some(finished) => Ok(finished),
+                    None => self.reload(upload.id).await,
+                }
+            }
+            State::Aborting => self.take_back(upload).await,
+            State::Creating
+            | State::Open
+            | State::Completed
+            | State::Failed
+            | State::Aborted
+            | State::Expired => self.look_again(upload).await,
         }
-        Ok(upload)
+    }
+
+    /// Takes back what has come to be in storage since it was last looked at: a multipart upload whose creation was
+    /// never answered, a part or a small file that landed late. A completed object stays.
+    pub(super) async fn look_again(&self, upload: Upload) -> Result<Upload, ServiceError> {
+        let now = self.clock.now();
+        match upload.state {
+            State::Creating | State::Open | State::Completing | State::Completed => {}
+            State::Failed | State::Aborting | State::Aborted | State::Expired => {
+                self.take_back_object(&upload).await?;
+            }
+        }
+        self.abort_strays(&upload).await?;
+        match self.store.looked(upload.id, upload.version, upload.next_look(now)).await? {
+            Written::Done => Ok(upload),
+            Written::Conflict => self.reload(upload.id).await,
+        }
+    }
+
+    /// An upload that the sweep failed with waits, the longer the more often it did.
+    async fn postpone(&self, id: UploadId, attempts: u32) {
+        let postponed = async {
+            let upload = self.reload(id).await?;
+            let wait = FIRST_WAIT * 2_i32.pow((attempts - 1).min(16));
+            let until = self.clock.now() + wait.min(LONGEST_WAIT);
+            self.store.postpone(id, upload.version, (until, attempts)).await.map_err(ServiceError::from)
+        };
+        if let Err(error) = postponed.await {
+            tracing::warn!(upload.id = %id, %error, "the sweep tries it again when its lease is over");
+        }
+    }
+
+    async fn forget_finished(&self, keep_since: OffsetDateTime) -> Result<u64, ServiceError> {
+        let mut forgotten = 0;
+        for _ in 0..MAX_BATCHES {
+            let batch = self.store.forget_finished_before(keep_since, FORGET_BATCH).await?;
+            forgotten += batch;
+            if batch < u64::from(FORGET_BATCH) {
+                break;
+            }
+        }
+        if forgotten > 0 {
+            tracing::info!(count = forgotten, "sweep: forgot old finished uploads");
+        }
+        Ok(forgotten)
     }
 }
 
 fn planned(upload: &Upload) -> SweepAction {
     let action = match upload.state {
+        State::Creating | State::Open if upload.may_have_twins => "look",
         State::Creating | State::Open => "expire",
         State::Completing => "complete",
-        State::Failed => "clean",
-        State::Aborting | State::Completed | State::Aborted | State::Expired => "abort",
+        State::Aborting => "abort",
+        State::Completed | State::Failed | State::Aborted | State::Expired => "look",
     };
     SweepAction { upload_id: upload.id, action, outcome: Ok(upload.state) }
 }
 
-fn log(report: &SweepReport) {
-    for SweepAction { upload_id, action, outcome } in &report.actions {
-        let result = if outcome.is_ok() { "ok" } else { "failed" };
-        metrics::counter!("partgate_sweep_actions_total", "action" => *action, "result" => result)
-            .increment(1);
-        match outcome {
-            Ok(state) => {
-                tracing::info!(upload.id = %upload_id, upload.state = state.name(), "sweep: {action}")
-            }
-            Err(error) => {
-                tracing::warn!(upload.id = %upload_id, error, "sweep: {action} failed, will be tried again")
-            }
+fn log(SweepAction { upload_id, action, outcome }: &SweepAction) {
+    let result = if outcome.is_ok() { "ok" } else { "failed" };
+    metrics::counter!("partgate_sweep_actions_total", "action" => *action, "result" => result).increment(1);
+    match outcome {
+        Ok(state) => {
+            tracing::info!(upload.id = %upload_id, upload.state = state.name(), "sweep: {action}");
         }
-    }
-    if report.forgotten > 0 {
-        tracing::info!(count = report.forgotten, "sweep: forgot old finished uploads");
+        Err(error) => {
+            tracing::warn!(upload.id = %upload_id, error, "sweep: {action} failed, will be tried again");
+        }
     }
 }

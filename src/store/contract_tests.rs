@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::upload::{
-    AbortReason, Checksum, ChecksumAlgorithm, ChecksumType, Failure, Fingerprint, Limits, Metadata,
-    ObjectChecksum, ObjectKey, Outcome, PartClaim, PartEvidence, PartNumber, PartRecord, Plan, PutSupport,
-    S3UploadId, Sha256Digest, State, Upload, UploadId, UploadSpec,
+    AbortReason, COMPLETION_LEASE, Checksum, ChecksumAlgorithm, ChecksumType, Failure, Fingerprint, Limits,
+    Metadata, ObjectChecksum, ObjectKey, Outcome, PartClaim, PartEvidence, PartNumber, PartRecord, Plan,
+    PutSupport, S3UploadId, Sha256Digest, State, Upload, UploadId, UploadSpec,
 };
 
 // Thursday, 1 January 2026, 12:00 UTC, and some microseconds that must not get lost.
@@ -67,7 +67,7 @@ on_sqlite! {
     ten_thousand_parts_come_back_in_order
     received_counts_all_but_mismatched
     parts_of_two_uploads_do_not_mix
-    sweep_finds_overdue_aborting_and_stuck_only
+    sweep_finds_what_is_due_only
     sweep_takes_the_longest_waiting_first
     forgetting_takes_the_parts_along
     forgetting_spares_unfinished_uploads
@@ -445,31 +445,40 @@ async fn parts_of_two_uploads_do_not_mix(store: Store) {
     assert_eq!((numbers(&store, first).await, numbers(&store, second).await), (vec![], vec![2]));
 }
 
-fn limits(now: OffsetDateTime, limit: u32) -> SweepLimits {
-    SweepLimits { now, stuck_before: now - Duration::minutes(20), limit }
-}
-
-async fn due(store: &Store, limits: SweepLimits) -> Vec<u128> {
-    let due = store.due_for_sweep(limits).await.unwrap();
+async fn due(store: &Store, now: OffsetDateTime) -> Vec<u128> {
+    let due = store.due_for_sweep(now, 100).await.unwrap();
     due.iter().map(|upload| upload.id.0.as_u128()).collect()
 }
 
-async fn sweep_finds_overdue_aborting_and_stuck_only(store: Store) {
+fn claim(now: OffsetDateTime, limit: u32) -> SweepClaim {
+    SweepClaim { now, leased_until: now + Duration::MINUTE, limit }
+}
+
+async fn claimed(store: &Store, claim: SweepClaim) -> Vec<(u128, u32)> {
+    let due = store.claim_for_sweep(claim).await.unwrap();
+    let mut due: Vec<_> = due.iter().map(|due| (due.upload.id.0.as_u128(), due.attempts)).collect();
+    due.sort_unstable();
+    due
+}
+
+async fn sweep_finds_what_is_due_only(store: Store) {
     for (number, state) in (1..).zip(State::ALL) {
         in_state(&store, upload(number), state).await;
     }
-    let [creating, open, completing, .., aborting, _, _] = [1, 2, 3, 4, 5, 6, 7, 8];
+    let [creating, open, completing, _, failed, aborting, aborted, expired] = [1, 2, 3, 4, 5, 6, 7, 8];
     let at = async |now| {
-        let mut due = due(&store, limits(now, 100)).await;
+        let mut due = due(&store, now).await;
         due.sort_unstable();
         due
     };
     let moment = Duration::MICROSECOND;
-    let stuck = NOW + Duration::minutes(20);
-    assert_eq!(at(stuck - moment).await, [aborting]);
-    assert_eq!(at(stuck).await, [completing, aborting]);
-    assert_eq!(at(NOW + LIFETIME - moment).await, [completing, aborting]);
-    assert_eq!(at(NOW + LIFETIME).await, [creating, open, completing, aborting]);
+    let stuck = NOW + COMPLETION_LEASE;
+    assert_eq!(at(stuck - moment).await, [failed, aborting]);
+    assert_eq!(at(stuck).await, [completing, failed, aborting]);
+    let landed = NOW + Duration::HOUR;
+    assert_eq!(at(landed).await, [completing, failed, aborting, aborted, expired]);
+    let over = [creating, open, completing, failed, aborting, aborted, expired];
+    assert_eq!(at(NOW + LIFETIME).await, over);
 }
 
 async fn sweep_takes_the_longest_waiting_first(store: Store) {
@@ -478,17 +487,18 @@ async fn sweep_takes_the_longest_waiting_first(store: Store) {
         let waiting_since = NOW - Duration::seconds(i64::try_from(number).unwrap());
         written(&store, new.aborting(AbortReason::Requested, waiting_since).unwrap()).await;
     }
-    assert_eq!(due(&store, limits(NOW, 2)).await, [3, 2]);
+    assert_eq!(due(&store, NOW).await, [3, 2, 1]);
+    assert_eq!(claimed(&store, claim(NOW, 2)).await, [(2, 0), (3, 0)]);
 }
 
 async fn forgetting_takes_the_parts_along(store: Store) {
     let completed = in_state(&store, upload(1), State::Completed).await;
     store.record_parts(completed.id, &[part(1)], NOW).await.unwrap();
     assert_eq!(store.count_finished_before(NOW).await.unwrap(), 0);
-    assert_eq!(store.forget_finished_before(NOW).await.unwrap(), 0);
+    assert_eq!(store.forget_finished_before(NOW, 100).await.unwrap(), 0);
     let later = NOW + Duration::MICROSECOND;
     assert_eq!(store.count_finished_before(later).await.unwrap(), 1);
-    assert_eq!(store.forget_finished_before(later).await.unwrap(), 1);
+    assert_eq!(store.forget_finished_before(later, 100).await.unwrap(), 1);
     assert_eq!(store.load(completed.id).await.unwrap(), None);
     assert_eq!(numbers(&store, completed.id).await, [0; 0]);
 }
@@ -497,8 +507,16 @@ async fn forgetting_spares_unfinished_uploads(store: Store) {
     for (number, state) in (1..).zip(State::ALL) {
         in_state(&store, upload(number), state).await;
     }
-    let finished = State::ALL.into_iter().filter(|state| state.is_final()).count() as u64;
-    assert_eq!(store.forget_finished_before(NOW + Duration::DAY).await.unwrap(), finished);
+    // Only the completed one has nothing left that the sweep has to look at.
+    assert_eq!(store.forget_finished_before(NOW + Duration::DAY, 100).await.unwrap(), 1);
+    for (number, state) in (1..).zip(State::ALL).filter(|(_, state)| state.is_final()) {
+        let id = UploadId(Uuid::from_u128(number));
+        if let Some(finished) = store.load(id).await.unwrap() {
+            assert_eq!(store.looked(id, finished.version, None).await.unwrap(), Written::Done, "{state:?}");
+        }
+    }
+    assert_eq!(store.forget_finished_before(NOW + Duration::DAY, 2).await.unwrap(), 2, "at most so many");
+    assert_eq!(store.forget_finished_before(NOW + Duration::DAY, 2).await.unwrap(), 1);
     let left: Vec<_> =
         store.list(&filter(10)).await.unwrap().into_iter().map(|upload| upload.state).collect();
     assert!(left.iter().all(|state| !state.is_final()), "{left:?}");

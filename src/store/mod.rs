@@ -10,5 +10,251 @@ mod types;
 #[cfg(test)]
 mod contract_tests;
 
-pub use sqlite::SqliteStore as Store;
-pub use types::{InsertOutcome, ListFilter, Migrations, ReceivedParts, StoreError, SweepLimits, Written};
+use time::OffsetDateTime;
+
+use crate::upload::{ChecksumAlgorithm, Fingerprint, PartRecord, S3UploadId, Upload, UploadId};
+use sqlite::SqliteStore;
+
+pub use types::{
+    DueUpload, InsertOutcome, Lease, ListFilter, Migrations, ReceivedParts, StoreError, SweepClaim, Written,
+};
+
+/// The state of uploads, in the database that the URL names. Cheap to clone.
+#[derive(Debug, Clone)]
+pub enum Store {
+    /// One file, for one machine.
+    Sqlite(SqliteStore),
+}
+
+/// Passes a call on to the database that it is for.
+macro_rules! on_each {
+    ($self:ident, $store:ident => $call:expr) => {
+        match $self {
+            Self::Sqlite($store) => $call,
+        }
+    };
+}
+
+impl Store {
+    /// Opens the database that the URL names: `sqlite://path`, which is made where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be opened or its schema is not (and may not be made) current.
+    pub async fn open(url: &str, migrations: Migrations) -> Result<Self, StoreError> {
+        Ok(Self::Sqlite(SqliteStore::open(url, migrations).await?))
+    }
+
+    /// Whether the database answers and can be written.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        on_each!(self, store => store.ping().await)
+    }
+
+    /// Writes what is pending and closes the file.
+    pub async fn close(&self) {
+        on_each!(self, store => store.close().await)
+    }
+
+    /// Writes a new upload.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn insert(&self, upload: &Upload) -> Result<InsertOutcome, StoreError> {
+        on_each!(self, store => store.insert(upload).await)
+    }
+
+    /// Writes what an upload has become, if the version before is still the stored one.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn update(&self, next: &Upload) -> Result<Written, StoreError> {
+        on_each!(self, store => store.update(next).await)
+    }
+
+    /// Remembers until when a signed URL of the upload works, as long as it takes parts: an upload that is being
+    /// taken back must not get URLs that nobody waits for.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn extend_urls(&self, id: UploadId, until: OffsetDateTime) -> Result<Written, StoreError> {
+        on_each!(self, store => store.extend_urls(id, until).await)
+    }
+
+    /// The upload of this id, whoever's it is.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn load(&self, id: UploadId) -> Result<Option<Upload>, StoreError> {
+        on_each!(self, store => store.load(id).await)
+    }
+
+    /// The upload that was opened by the init call of this key.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn find_by_idempotency_key(
+        &self,
+        tenant: &str,
+        key: &Fingerprint,
+    ) -> Result<Option<Upload>, StoreError> {
+        on_each!(self, store => store.find_by_idempotency_key(tenant, key).await)
+    }
+
+    /// The open upload of this content.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn find_by_fingerprint(
+        &self,
+        tenant: &str,
+        fingerprint: &Fingerprint,
+        size_bytes: Option<u64>,
+    ) -> Result<Option<Upload>, StoreError> {
+        on_each!(self, store => store.find_by_fingerprint(tenant, fingerprint, size_bytes).await)
+    }
+
+    /// A page of a tenant's uploads, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Upload>, StoreError> {
+        on_each!(self, store => store.list(filter).await)
+    }
+
+    /// How many uploads are in each state.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn count_by_state(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        on_each!(self, store => store.count_by_state().await)
+    }
+
+    /// Uploads that the sweep has to look at by `now`, those that are due longest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn due_for_sweep(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<Upload>, StoreError> {
+        on_each!(self, store => store.due_for_sweep(now, limit).await)
+    }
+
+    /// Takes due uploads for one sweep: until the lease is over no other sweep gets them.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn claim_for_sweep(&self, claim: SweepClaim) -> Result<Vec<DueUpload>, StoreError> {
+        on_each!(self, store => store.claim_for_sweep(claim).await)
+    }
+
+    /// The sweep has looked at this version of an upload and found nothing wrong; it has to look again then, if ever.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn looked(
+        &self,
+        id: UploadId,
+        version: i64,
+        next_look: Option<OffsetDateTime>,
+    ) -> Result<Written, StoreError> {
+        on_each!(self, store => store.looked(id, version, next_look).await)
+    }
+
+    /// This version of an upload waits for the sweep until then, after so many failures of the sweep in a row; nobody
+    /// is at it meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn postpone(
+        &self,
+        id: UploadId,
+        version: i64,
+        (until, attempts): (OffsetDateTime, u32),
+    ) -> Result<Written, StoreError> {
+        on_each!(self, store => store.postpone(id, version, (until, attempts)).await)
+    }
+
+    /// Takes or renews the lease of a completion: nobody else is at it until `lease.until`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn lease(&self, id: UploadId, version: i64, lease: Lease) -> Result<Written, StoreError> {
+        on_each!(self, store => store.lease(id, version, lease).await)
+    }
+
+    /// The uploads of these ids, and those that have (or had last) one of these multipart uploads.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn owners(
+        &self,
+        ids: &[UploadId],
+        multiparts: &[S3UploadId],
+    ) -> Result<Vec<Upload>, StoreError> {
+        on_each!(self, store => store.owners(ids, multiparts).await)
+    }
+
+    /// How many finished uploads have not changed since `before` and have nothing left in storage.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn count_finished_before(&self, before: OffsetDateTime) -> Result<u64, StoreError> {
+        on_each!(self, store => store.count_finished_before(before).await)
+    }
+
+    /// Forgets at most so many finished uploads that have not changed since `before` and have nothing left in
+    /// storage; says how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn forget_finished_before(
+        &self,
+        before: OffsetDateTime,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        on_each!(self, store => store.forget_finished_before(before, limit).await)
+    }
+
+    /// Remembers parts that were reported or accepted, replacing what was known of them.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn record_parts(
+        &self,
+        id: UploadId,
+        parts: &[PartRecord],
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        on_each!(self, store => store.record_parts(id, parts, now).await)
+    }
+
+    /// Makes what storage listed from `asked_at` on the whole truth, except for what was recorded since.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn replace_parts(
+        &self,
+        id: UploadId,
+        parts: &[PartRecord],
+        asked_at: OffsetDateTime,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        on_each!(self, store => store.replace_parts(id, parts, asked_at, now).await)
+    }
+
+    /// All that is known of an upload's parts, by number.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn parts(&self, id: UploadId, kind: ChecksumAlgorithm) -> Result<Vec<PartRecord>, StoreError> {
+        on_each!(self, store => store.parts(id, kind).await)
+    }
+
+    /// Which parts need not be sent again, and their bytes.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn received(&self, id: UploadId) -> Result<ReceivedParts, StoreError> {
+        on_each!(self, store => store.received(id).await)
+    }
+}

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::StoreError;
+use super::{DueUpload, StoreError};
 use crate::upload::{
     AbortReason, Checksum, ChecksumAlgorithm, ChecksumType, Failure, Fingerprint, Metadata, ObjectChecksum,
     ObjectKey, Outcome, PartEvidence, PartNumber, PartRecord, Plan, S3UploadId, Sha256Digest, State,
@@ -139,6 +139,11 @@ impl Columns<'_> {
             .transpose()
     }
 
+    fn flag(&self, column: &str) -> Result<bool, StoreError> {
+        let value: i64 = self.row.try_get(column)?;
+        Ok(value != 0)
+    }
+
     fn optional_time(&self, column: &str) -> Result<Option<OffsetDateTime>, StoreError> {
         let value: Option<i64> = self.row.try_get(column)?;
         value
@@ -173,15 +178,22 @@ pub(super) fn upload(row: &SqliteRow) -> Result<Upload, StoreError> {
         expires_at: columns.time("expires_at")?,
         urls_expire_at: columns.optional_time("urls_expire_at")?,
         abort_reason: columns.optional("abort_reason", abort_reason)?,
+        may_have_twins: columns.flag("may_have_twins")?,
+        sweep_at: columns.optional_time("sweep_at")?,
+        verified_bytes: columns.optional_bytes("verified_bytes")?,
         outcome: outcome(&columns)?,
         failure: failure(&columns)?,
         spec,
     })
 }
 
+pub(super) fn due_upload(row: &SqliteRow) -> Result<DueUpload, StoreError> {
+    let attempts: u32 = row.try_get("sweep_attempts")?;
+    Ok(DueUpload { upload: upload(row)?, attempts })
+}
+
 fn spec(columns: &Columns<'_>) -> Result<UploadSpec, StoreError> {
     let name = |text: &str| Fingerprint::new(text.to_owned()).ok();
-    let overwrite: i64 = columns.row.try_get("overwrite")?;
     Ok(UploadSpec {
         tenant: columns.text("tenant")?,
         bucket: columns.text("bucket")?,
@@ -190,7 +202,7 @@ fn spec(columns: &Columns<'_>) -> Result<UploadSpec, StoreError> {
         content_type: columns.text("content_type")?,
         checksum_algorithm: columns.parsed("checksum_algorithm", ChecksumAlgorithm::from_name)?,
         metadata: columns.parsed("metadata", metadata)?,
-        overwrite: overwrite != 0,
+        overwrite: columns.flag("overwrite")?,
         fingerprint: columns.optional("fingerprint", name)?,
         idempotency_key: columns.optional("idempotency_key", name)?,
         transfer: columns.parsed("transfer", transfer)?,

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::upload::{PartSet, State, UploadId};
+use crate::upload::{PartSet, State, Upload, UploadId};
 
 /// Whether opening the store may change its schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,15 +56,35 @@ pub struct ReceivedParts {
     pub total_bytes: u64,
 }
 
-/// What the sweep looks for.
+/// Which uploads a sweep takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SweepLimits {
-    /// The time of the sweep.
+pub struct SweepClaim {
+    /// The time of the sweep: what is due by then is taken.
     pub now: OffsetDateTime,
-    /// `completing` uploads that have not changed since then are stuck.
-    pub stuck_before: OffsetDateTime,
-    /// At most so many uploads.
+    /// Until when nobody else takes it: the next sweep does, should this one die.
+    pub leased_until: OffsetDateTime,
+    /// At most so many, those that are due longest first.
     pub limit: u32,
+}
+
+/// A gateway's hold on a completion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// The end of the lease before: as it was loaded, or this gateway's own.
+    pub held_until: Option<OffsetDateTime>,
+    /// The end of the new one.
+    pub until: OffsetDateTime,
+    /// How many bytes of the object were read back so far.
+    pub verified_bytes: u64,
+}
+
+/// An upload that the sweep has to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueUpload {
+    /// The upload.
+    pub upload: Upload,
+    /// How often the sweep has failed with it in a row.
+    pub attempts: u32,
 }
 
 /// Why the store could not answer.
@@ -80,7 +100,7 @@ pub enum StoreError {
     #[error("the database schema is not up to date: run `partgate migrate`")]
     SchemaOutdated,
     /// The database's URL is not one that we know.
-    #[error("the database URL {0:?} is not of the form sqlite://path")]
+    #[error("the database URL {0:?} is not of the form sqlite://path or postgres://user@host/name")]
     Url(String),
     /// A row that this program did not write.
     #[error("a row of upload {upload} cannot be read: {detail}")]

@@ -30,7 +30,7 @@ pub use part_set::PartSet;
 pub use plan::{PartSpan, Plan, PlanError, PutSupport, Transfer};
 pub use reconcile::{Mismatch, Reconciled, reconcile};
 pub use session::{
-    AbortReason, Declaration, DeclarationError, Failure, ObjectProof, Outcome, ProofError, Refusal, Upload,
-    UploadSpec,
+    AbortReason, COMPLETION_LEASE, Declaration, DeclarationError, Failure, ObjectProof, Outcome, ProofError,
+    Refusal, Upload, UploadSpec,
 };
 pub use state::State;

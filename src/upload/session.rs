@@ -15,6 +15,13 @@ use super::{
 /// on a slow line.
 const LANDING_TIME: Duration = Duration::HOUR;
 
+/// How long a completion is left to the gateway that is at it, which renews this often; a gateway that died has lost
+/// it after so long.
+pub const COMPLETION_LEASE: Duration = Duration::seconds(6);
+
+/// A completion that stopped halfway is left to the client's repetition for so long; then the sweep takes it up.
+const STUCK_AFTER: Duration = Duration::MINUTE;
+
 /// What was declared at init and never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadSpec {
@@ -106,6 +113,12 @@ pub struct Upload {
     pub urls_expire_at: Option<OffsetDateTime>,
     /// Why it is being taken back.
     pub abort_reason: Option<AbortReason>,
+    /// Whether a multipart upload of it that nobody knows may come to be in storage: an answer was lost.
+    pub may_have_twins: bool,
+    /// When the sweep has to look at it; none when nothing is left to do.
+    pub sweep_at: Option<OffsetDateTime>,
+    /// While a gateway is at its completion (until `sweep_at`): how many bytes of the object it has read back.
+    pub verified_bytes: Option<u64>,
     /// The finished object.
     pub outcome: Option<Outcome>,
     /// Why it failed.
@@ -226,6 +239,9 @@ impl Upload {
             expires_at: now + lifetime,
             urls_expire_at: None,
             abort_reason: None,
+            may_have_twins: false,
+            sweep_at: Some(now + lifetime),
+            verified_bytes: None,
             outcome: None,
             failure: None,
         }
@@ -259,6 +275,39 @@ impl Upload {
     pub fn opened(&self, s3_upload_id: S3UploadId, now: OffsetDateTime) -> Result<Self, Refusal> {
         let next = self.step(State::Open, now)?;
         Ok(Self { s3_upload_id: Some(s3_upload_id), ..next })
+    }
+
+    /// A multipart upload of it that nobody knows may be in storage, or land there within the hour: the sweep looks.
+    /// Part of the change that is about to be written.
+    #[must_use]
+    pub fn with_twins(self) -> Self {
+        let look_at = self.updated_at + LANDING_TIME;
+        let sweep_at = self.sweep_at.map_or(look_at, |other| other.min(look_at));
+        Self { may_have_twins: true, sweep_at: Some(sweep_at), ..self }
+    }
+
+    /// Whether a gateway is at its completion, or was a moment ago.
+    #[must_use]
+    pub fn is_leased(&self, now: OffsetDateTime) -> bool {
+        self.verified_bytes.is_some() && self.sweep_at.is_some_and(|until| now < until)
+    }
+
+    /// When the sweep has to look again, after it has looked and found nothing to do at `now`.
+    #[must_use]
+    pub fn next_look(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let live_urls = || {
+            let dead_at = self.urls_expire_at?;
+            let landed_at = dead_at + LANDING_TIME;
+            [dead_at, landed_at].into_iter().find(|at| now < *at)
+        };
+        match self.state {
+            State::Creating | State::Open => Some(self.expires_at),
+            State::Completing => Some(now + STUCK_AFTER),
+            // A signed PUT of a small file works until it expires, whatever became of the upload.
+            State::Aborting => live_urls().or(Some(now)),
+            State::Failed => live_urls(),
+            State::Completed | State::Aborted | State::Expired => None,
+        }
     }
 
     /// A URL of it was signed that works until `until`. Not a change of state: the version stays.
@@ -393,7 +442,20 @@ impl Upload {
 
     fn step(&self, next: State, now: OffsetDateTime) -> Result<Self, Refusal> {
         if self.state.may_become(next) {
-            return Ok(Self { state: next, version: self.version + 1, updated_at: now, ..self.clone() });
+            let sweep_at = match next {
+                State::Creating | State::Open => Some(self.expires_at),
+                State::Completing => Some(now + COMPLETION_LEASE),
+                State::Completed => self.may_have_twins.then(|| now + LANDING_TIME),
+                State::Failed | State::Aborting => Some(now),
+                // What was under way when storage was asked to abort may land after it, so it is asked once more.
+                State::Aborted | State::Expired => {
+                    (self.spec.transfer == Transfer::Multipart).then(|| now + LANDING_TIME)
+                }
+            };
+            let verified_bytes = (next == State::Completing).then_some(0);
+            let version = self.version + 1;
+            let base = Self { sweep_at, verified_bytes, ..self.clone() };
+            return Ok(Self { state: next, version, updated_at: now, ..base });
         }
         match self.state {
             State::Aborting | State::Aborted | State::Expired => Err(Refusal::Gone(self.state)),

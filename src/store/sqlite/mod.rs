@@ -6,20 +6,25 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteQueryResult,
+    SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, Row as _};
 use time::OffsetDateTime;
 
 use super::rows::{self, micros, signed};
-use super::{InsertOutcome, ListFilter, Migrations, StoreError, SweepLimits, Written};
-use crate::upload::{Fingerprint, State, Upload, UploadId};
+use super::{DueUpload, InsertOutcome, Lease, ListFilter, Migrations, StoreError, SweepClaim, Written};
+use crate::upload::{Fingerprint, S3UploadId, State, Upload, UploadId};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 
 const READERS: u32 = 4;
 /// How long a call waits for a connection or a lock before the database counts as out of reach.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Finished before a moment, and nothing left to do in storage.
+const FORGETTABLE: &str = "state IN ('completed', 'failed', 'aborted', 'expired') AND sweep_at IS NULL \
+    AND updated_at < ?1";
 
 /// State in one SQLite file. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -33,7 +38,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`StoreError`] when the file cannot be opened or its schema is not (and may not be made) current.
-    pub async fn open(url: &str, migrations: Migrations) -> Result<Self, StoreError> {
+    pub(super) async fn open(url: &str, migrations: Migrations) -> Result<Self, StoreError> {
         // The driver would take any text for the name of a file.
         if !url.starts_with("sqlite:") {
             return Err(StoreError::Url(url.to_owned()));
@@ -83,34 +88,24 @@ impl SqliteStore {
         if applied == newest { Ok(()) } else { Err(StoreError::SchemaOutdated) }
     }
 
-    /// Whether the database answers and can be written.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it does not.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        let mut connection = self.writer.acquire().await?;
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-        sqlx::query("ROLLBACK").execute(&mut *connection).await?;
+    pub(in crate::store) async fn ping(&self) -> Result<(), StoreError> {
+        let now = micros(OffsetDateTime::now_utc());
+        sqlx::query("UPDATE health SET checked_at = ?1").bind(now).execute(&self.writer).await?;
         Ok(())
     }
 
-    /// Writes what is pending and closes the file.
-    pub async fn close(&self) {
+    pub(in crate::store) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
     }
 
-    /// Writes a new upload.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn insert(&self, upload: &Upload) -> Result<InsertOutcome, StoreError> {
+    pub(in crate::store) async fn insert(&self, upload: &Upload) -> Result<InsertOutcome, StoreError> {
         let spec = &upload.spec;
         let inserted = sqlx::query(
             "INSERT INTO uploads (id, tenant, state, version, transfer, bucket, object_key, filename, \
              content_type, checksum_algorithm, metadata, overwrite, fingerprint, idempotency_key, size_bytes, \
-             part_size_bytes, sha256, created_at, updated_at, expires_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+             part_size_bytes, sha256, created_at, updated_at, expires_at, sweep_at) VALUES \
+             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
         )
         .bind(upload.id.to_string())
         .bind(&spec.tenant)
@@ -132,6 +127,7 @@ impl SqliteStore {
         .bind(micros(upload.created_at))
         .bind(micros(upload.updated_at))
         .bind(micros(upload.expires_at))
+        .bind(upload.sweep_at.map(micros))
         .execute(&self.writer)
         .await;
         match inserted {
@@ -141,17 +137,14 @@ impl SqliteStore {
         }
     }
 
-    /// Writes what an upload has become, if the version before is still the stored one.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn update(&self, next: &Upload) -> Result<Written, StoreError> {
+    pub(in crate::store) async fn update(&self, next: &Upload) -> Result<Written, StoreError> {
         let outcome = next.outcome.as_ref();
         let updated = sqlx::query(
             "UPDATE uploads SET state = ?3, version = ?4, size_bytes = ?5, sha256 = ?6, checksum = ?7, \
              s3_upload_id = ?8, updated_at = ?9, abort_reason = ?10, etag = ?11, version_id = ?12, \
              object_size_bytes = ?13, object_checksum = ?14, proven_sha256 = ?15, completed_at = ?16, \
-             failure_code = ?17, failure_detail = ?18 WHERE id = ?1 AND version = ?2",
+             failure_code = ?17, failure_detail = ?18, sweep_at = ?19, may_have_twins = ?20, sweep_attempts = 0, \
+             verified_bytes = ?21 WHERE id = ?1 AND version = ?2",
         )
         .bind(next.id.to_string())
         .bind(next.version - 1)
@@ -171,17 +164,19 @@ impl SqliteStore {
         .bind(outcome.map(|outcome| micros(outcome.completed_at)))
         .bind(next.failure.as_ref().map(|failure| &failure.code))
         .bind(next.failure.as_ref().map(|failure| &failure.detail))
+        .bind(next.sweep_at.map(micros))
+        .bind(next.may_have_twins)
+        .bind(next.verified_bytes.map(signed))
         .execute(&self.writer)
         .await?;
-        Ok(if updated.rows_affected() == 1 { Written::Done } else { Written::Conflict })
+        Ok(written(&updated))
     }
 
-    /// Remembers until when a signed URL of the upload works, as long as it takes parts: an upload that is being
-    /// taken back must not get URLs that nobody waits for.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn extend_urls(&self, id: UploadId, until: OffsetDateTime) -> Result<Written, StoreError> {
+    pub(in crate::store) async fn extend_urls(
+        &self,
+        id: UploadId,
+        until: OffsetDateTime,
+    ) -> Result<Written, StoreError> {
         let updated = sqlx::query(
             "UPDATE uploads SET urls_expire_at = max(ifnull(urls_expire_at, 0), ?2) \
              WHERE id = ?1 AND state IN ('creating', 'open')",
@@ -190,14 +185,10 @@ impl SqliteStore {
         .bind(micros(until))
         .execute(&self.writer)
         .await?;
-        Ok(if updated.rows_affected() == 1 { Written::Done } else { Written::Conflict })
+        Ok(written(&updated))
     }
 
-    /// The upload of this id, whoever's it is.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn load(&self, id: UploadId) -> Result<Option<Upload>, StoreError> {
+    pub(in crate::store) async fn load(&self, id: UploadId) -> Result<Option<Upload>, StoreError> {
         let row = sqlx::query("SELECT * FROM uploads WHERE id = ?1")
             .bind(id.to_string())
             .fetch_optional(&self.readers)
@@ -205,11 +196,7 @@ impl SqliteStore {
         row.as_ref().map(rows::upload).transpose()
     }
 
-    /// The upload that was opened by the init call of this key.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn find_by_idempotency_key(
+    pub(in crate::store) async fn find_by_idempotency_key(
         &self,
         tenant: &str,
         key: &Fingerprint,
@@ -222,11 +209,7 @@ impl SqliteStore {
         row.as_ref().map(rows::upload).transpose()
     }
 
-    /// The open upload of this content.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn find_by_fingerprint(
+    pub(in crate::store) async fn find_by_fingerprint(
         &self,
         tenant: &str,
         fingerprint: &Fingerprint,
@@ -244,11 +227,7 @@ impl SqliteStore {
         row.as_ref().map(rows::upload).transpose()
     }
 
-    /// A page of a tenant's uploads, newest first.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Upload>, StoreError> {
+    pub(in crate::store) async fn list(&self, filter: &ListFilter) -> Result<Vec<Upload>, StoreError> {
         let state = match filter.state {
             None => "",
             Some(State::Creating | State::Open) => "AND state = ?2 AND expires_at > ?5",
@@ -273,11 +252,7 @@ impl SqliteStore {
         rows.iter().map(rows::upload).collect()
     }
 
-    /// How many uploads are in each state.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn count_by_state(&self) -> Result<Vec<(String, u64)>, StoreError> {
+    pub(in crate::store) async fn count_by_state(&self) -> Result<Vec<(String, u64)>, StoreError> {
         let rows = sqlx::query("SELECT state, count(*) FROM uploads GROUP BY state")
             .fetch_all(&self.readers)
             .await?;
@@ -289,65 +264,138 @@ impl SqliteStore {
             .collect()
     }
 
-    /// Forgets the signed URLs of a failed upload: they are dead, and its key was looked at since.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn forget_urls(&self, id: UploadId) -> Result<(), StoreError> {
-        sqlx::query("UPDATE uploads SET urls_expire_at = NULL WHERE id = ?1 AND state = 'failed'")
-            .bind(id.to_string())
-            .execute(&self.writer)
+    pub(in crate::store) async fn due_for_sweep(
+        &self,
+        now: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<Upload>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM uploads WHERE sweep_at <= ?1 ORDER BY sweep_at LIMIT ?2")
+            .bind(micros(now))
+            .bind(limit)
+            .fetch_all(&self.readers)
             .await?;
-        Ok(())
+        rows.iter().map(rows::upload).collect()
     }
 
-    /// Uploads that the sweep has to act on: overdue, being taken back, stuck while completing, or failed with URLs
-    /// that were good longer than they were.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn due_for_sweep(&self, limits: SweepLimits) -> Result<Vec<Upload>, StoreError> {
+    pub(in crate::store) async fn claim_for_sweep(
+        &self,
+        claim: SweepClaim,
+    ) -> Result<Vec<DueUpload>, StoreError> {
         let rows = sqlx::query(
-            "SELECT * FROM uploads WHERE (state IN ('creating', 'open') AND expires_at <= ?1) \
-             OR state = 'aborting' OR (state = 'completing' AND updated_at <= ?2) \
-             OR (state = 'failed' AND urls_expire_at <= ?1) ORDER BY updated_at LIMIT ?3",
+            "UPDATE uploads SET sweep_at = ?2, verified_bytes = NULL WHERE id IN \
+             (SELECT id FROM uploads WHERE sweep_at <= ?1 ORDER BY sweep_at LIMIT ?3) RETURNING *",
         )
-        .bind(micros(limits.now))
-        .bind(micros(limits.stuck_before))
-        .bind(limits.limit)
+        .bind(micros(claim.now))
+        .bind(micros(claim.leased_until))
+        .bind(claim.limit)
+        .fetch_all(&self.writer)
+        .await?;
+        rows.iter().map(rows::due_upload).collect()
+    }
+
+    pub(in crate::store) async fn looked(
+        &self,
+        id: UploadId,
+        version: i64,
+        next_look: Option<OffsetDateTime>,
+    ) -> Result<Written, StoreError> {
+        let updated = sqlx::query(
+            "UPDATE uploads SET sweep_at = ?3, sweep_attempts = 0, may_have_twins = 0 \
+             WHERE id = ?1 AND version = ?2",
+        )
+        .bind(id.to_string())
+        .bind(version)
+        .bind(next_look.map(micros))
+        .execute(&self.writer)
+        .await?;
+        Ok(written(&updated))
+    }
+
+    pub(in crate::store) async fn postpone(
+        &self,
+        id: UploadId,
+        version: i64,
+        (until, attempts): (OffsetDateTime, u32),
+    ) -> Result<Written, StoreError> {
+        let updated = sqlx::query(
+            "UPDATE uploads SET sweep_at = ?3, sweep_attempts = ?4, verified_bytes = NULL \
+             WHERE id = ?1 AND version = ?2",
+        )
+        .bind(id.to_string())
+        .bind(version)
+        .bind(micros(until))
+        .bind(attempts)
+        .execute(&self.writer)
+        .await?;
+        Ok(written(&updated))
+    }
+
+    pub(in crate::store) async fn lease(
+        &self,
+        id: UploadId,
+        version: i64,
+        lease: Lease,
+    ) -> Result<Written, StoreError> {
+        // A lease that somebody else has taken or renewed in between has another end.
+        let updated = sqlx::query(
+            "UPDATE uploads SET sweep_at = ?4, verified_bytes = ?5 \
+             WHERE id = ?1 AND version = ?2 AND sweep_at IS ?3",
+        )
+        .bind(id.to_string())
+        .bind(version)
+        .bind(lease.held_until.map(micros))
+        .bind(micros(lease.until))
+        .bind(signed(lease.verified_bytes))
+        .execute(&self.writer)
+        .await?;
+        Ok(written(&updated))
+    }
+
+    pub(in crate::store) async fn owners(
+        &self,
+        ids: &[UploadId],
+        multiparts: &[S3UploadId],
+    ) -> Result<Vec<Upload>, StoreError> {
+        let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+        let multiparts: Vec<_> = multiparts.iter().map(|id| &id.0).collect();
+        let rows = sqlx::query(
+            "SELECT * FROM uploads WHERE id IN (SELECT value FROM json_each(?1)) \
+             UNION SELECT * FROM uploads WHERE s3_upload_id IN (SELECT value FROM json_each(?2))",
+        )
+        .bind(serde_json::json!(ids).to_string())
+        .bind(serde_json::json!(multiparts).to_string())
         .fetch_all(&self.readers)
         .await?;
         rows.iter().map(rows::upload).collect()
     }
 
-    /// How many finished uploads have not changed since `before`.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn count_finished_before(&self, before: OffsetDateTime) -> Result<u64, StoreError> {
-        let row = sqlx::query(
-            "SELECT count(*) FROM uploads WHERE state IN ('completed', 'failed', 'aborted', 'expired') \
-             AND updated_at < ?1",
-        )
-        .bind(micros(before))
-        .fetch_one(&self.readers)
-        .await?;
+    pub(in crate::store) async fn count_finished_before(
+        &self,
+        before: OffsetDateTime,
+    ) -> Result<u64, StoreError> {
+        let row = sqlx::query(AssertSqlSafe(format!("SELECT count(*) FROM uploads WHERE {FORGETTABLE}")))
+            .bind(micros(before))
+            .fetch_one(&self.readers)
+            .await?;
         let count: i64 = row.try_get(0)?;
         Ok(count.unsigned_abs())
     }
 
-    /// Forgets finished uploads that have not changed since `before`; says how many.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn forget_finished_before(&self, before: OffsetDateTime) -> Result<u64, StoreError> {
-        let deleted = sqlx::query(
-            "DELETE FROM uploads WHERE state IN ('completed', 'failed', 'aborted', 'expired') \
-             AND updated_at < ?1",
-        )
-        .bind(micros(before))
-        .execute(&self.writer)
-        .await?;
+    pub(in crate::store) async fn forget_finished_before(
+        &self,
+        before: OffsetDateTime,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let sql = format!(
+            "DELETE FROM uploads WHERE id IN (SELECT id FROM uploads WHERE {FORGETTABLE} \
+             ORDER BY updated_at LIMIT ?2)"
+        );
+        let deleted =
+            sqlx::query(AssertSqlSafe(sql)).bind(micros(before)).bind(limit).execute(&self.writer).await?;
         Ok(deleted.rows_affected())
     }
+}
+
+fn written(done: &SqliteQueryResult) -> Written {
+    if done.rows_affected() == 1 { Written::Done } else { Written::Conflict }
 }

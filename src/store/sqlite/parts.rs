@@ -9,11 +9,7 @@ use super::SqliteStore;
 use crate::upload::{ChecksumAlgorithm, PartNumber, PartRecord, UploadId};
 
 impl SqliteStore {
-    /// Remembers parts that were reported or accepted, replacing what was known of them.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn record_parts(
+    pub(in crate::store) async fn record_parts(
         &self,
         id: UploadId,
         parts: &[PartRecord],
@@ -33,11 +29,7 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// Makes what storage listed from `asked_at` on the whole truth, except for what was recorded since.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn replace_parts(
+    pub(in crate::store) async fn replace_parts(
         &self,
         id: UploadId,
         parts: &[PartRecord],
@@ -61,11 +53,11 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// All that is known of an upload's parts, by number.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn parts(&self, id: UploadId, kind: ChecksumAlgorithm) -> Result<Vec<PartRecord>, StoreError> {
+    pub(in crate::store) async fn parts(
+        &self,
+        id: UploadId,
+        kind: ChecksumAlgorithm,
+    ) -> Result<Vec<PartRecord>, StoreError> {
         let rows = sqlx::query("SELECT * FROM parts WHERE upload_id = ?1 ORDER BY number")
             .bind(id.to_string())
             .fetch_all(&self.readers)
@@ -73,11 +65,7 @@ impl SqliteStore {
         rows.iter().map(|row| rows::part(row, kind)).collect()
     }
 
-    /// Which parts need not be sent again, and their bytes.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn received(&self, id: UploadId) -> Result<ReceivedParts, StoreError> {
+    pub(in crate::store) async fn received(&self, id: UploadId) -> Result<ReceivedParts, StoreError> {
         let rows = sqlx::query(
             "SELECT number, size_bytes FROM parts WHERE upload_id = ?1 AND evidence <> 'mismatched'",
         )
