@@ -55,7 +55,7 @@ mod tests {
 
     #[tokio::test]
     async fn call_that_hangs_is_given_up() {
-        let hang = get(|| std::future::pending::<()>());
+        let hang = get(std::future::pending::<()>);
         let bound = axum::middleware::from_fn_with_state(Duration::from_millis(10), bound);
         let router: Router = Router::new().route("/", hang).layer(bound);
         let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
