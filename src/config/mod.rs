@@ -2,6 +2,7 @@
 
 mod reader;
 mod secret;
+mod time_limits;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,9 +13,10 @@ pub use secret::Secret;
 
 use crate::service::{Orphans, Rules};
 use crate::sigv4::AddressingStyle;
-use crate::storage::{Connection, ServerSide, StaticKeys, StorageSettings, StoreProfile, TimeLimits};
+use crate::storage::{Connection, ServerSide, StaticKeys, StorageSettings, StoreProfile};
 use crate::upload::{ChecksumAlgorithm, ObjectKey};
 use reader::Reader;
+use time_limits::time_limits;
 
 /// The longest lifetime of a URL (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html>).
 const MAX_URL_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -205,6 +207,7 @@ fn storage(reader: &mut Reader) -> Option<StorageSettings> {
         tagging: reader.optional_text("storage.tags"),
     };
     let profile = profile(reader);
+    let time_limits = time_limits(reader);
     let style = if path_style? { AddressingStyle::Path } else { AddressingStyle::VirtualHost };
     let connection = Connection {
         endpoint,
@@ -215,7 +218,7 @@ fn storage(reader: &mut Reader) -> Option<StorageSettings> {
         keys: keys.ok()?,
         signer: signer.ok()?,
     };
-    Some(StorageSettings { connection, server_side, profile: profile?, time_limits: TimeLimits::default() })
+    Some(StorageSettings { connection, server_side, profile: profile?, time_limits: time_limits? })
 }
 
 /// What the store can do, where it differs from AWS.
@@ -354,6 +357,7 @@ mod tests {
     fn a_bucket_is_all_that_is_needed() {
         let settings = load(&[("storage.bucket", "b")]).unwrap();
         assert_eq!(settings.rules, Rules::default());
+        assert_eq!(settings.storage.time_limits, crate::storage::TimeLimits::default());
         assert_eq!(settings.storage.connection.style, AddressingStyle::VirtualHost);
     }
 
@@ -368,13 +372,17 @@ mod tests {
             ("cors.origins", "app.example.com"),
             ("uploads.lifetyme", "7d"),
             ("storage.prefix", "/in"),
+            ("storage.attempt_timeout", "2m"),
+            ("storage.connect_timeout", "soon"),
         ];
         assert_eq!(
             problems(&wrong),
             [
                 "cors.origins",
                 "listen",
+                "storage.attempt_timeout",
                 "storage.bucket",
+                "storage.connect_timeout",
                 "storage.prefix",
                 "storage.secret_access_key",
                 "uploads.lifetyme",

@@ -71,7 +71,8 @@ impl Service {
             let due = self.store.due_for_sweep(now, BATCH * MAX_BATCHES as u32).await?;
             let forgotten = self.store.count_finished_before(keep_since).await?;
             let orphans = self.look_for_orphans(mode).await?;
-            return Ok(SweepReport { actions: due.iter().map(planned).collect(), orphans, forgotten });
+            let actions = due.iter().map(|upload| planned(upload, now)).collect();
+            return Ok(SweepReport { actions, orphans, forgotten });
         }
         let mut report = SweepReport::default();
         for _ in 0..MAX_BATCHES {
@@ -120,7 +121,7 @@ impl Service {
     }
 
     async fn sweep_one(&self, due: DueUpload) -> SweepAction {
-        let SweepAction { upload_id, action, .. } = planned(&due.upload);
+        let SweepAction { upload_id, action, .. } = planned(&due.upload, self.clock.now());
         let attempts = due.attempts + 1;
         let done = match self.sweep_upload(due.upload).await {
             // Somebody else got there first: as good as done.
@@ -207,10 +208,10 @@ impl Service {
     }
 }
 
-fn planned(upload: &Upload) -> SweepAction {
+fn planned(upload: &Upload, now: OffsetDateTime) -> SweepAction {
     let action = match upload.state {
-        State::Creating | State::Open if upload.may_have_twins => "look",
-        State::Creating | State::Open => "expire",
+        State::Creating | State::Open if upload.is_overdue(now) => "expire",
+        State::Creating | State::Open => "look",
         State::Completing => "complete",
         State::Aborting => "abort",
         State::Completed | State::Failed | State::Aborted | State::Expired => "look",

@@ -47,7 +47,7 @@ pub struct ServerSide {
 }
 
 /// How long storage is waited for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeLimits {
     /// For a connection.
     pub connect: Duration,
