@@ -13,6 +13,7 @@ pub use secret::Secret;
 use crate::service::Rules;
 use crate::sigv4::AddressingStyle;
 use crate::storage::{Connection, ServerSide, StaticKeys, StorageSettings, StoreProfile, TimeLimits};
+use crate::store::DatabaseKind;
 use crate::upload::{ChecksumAlgorithm, ObjectKey};
 use reader::Reader;
 
@@ -38,6 +39,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// The database's URL.
     pub database: Secret,
+    /// How many connections to PostgreSQL this gateway has at most.
+    pub database_connections: u32,
     /// How storage is reached and what it can do.
     pub storage: StorageSettings,
     /// The rules of uploads.
@@ -103,10 +106,14 @@ impl Settings {
         }
         let database = reader.secret("database", Some("sqlite://partgate.db"));
         if let Some(url) = &database
-            && !url.expose().starts_with("sqlite:")
+            && DatabaseKind::of(url.expose()).is_none()
         {
-            reader.problem("database", "not of the form sqlite://path");
+            reader.problem(
+                "database",
+                "not of the form sqlite://path or postgres://user:password@host/database",
+            );
         }
+        let database_connections = reader.parse("database_connections", "16", connection_limit);
         let cors_origins = reader.list("cors.origins");
         for origin in &cors_origins {
             if origin != "*" && !is_origin(origin) {
@@ -118,11 +125,12 @@ impl Settings {
         let rules = rules(&mut reader);
         let storage = storage(&mut reader);
         let effective = reader.finish()?;
-        match (listen, auth, database, sweep_interval, log, rules, storage) {
+        match (listen, auth, database, database_connections, sweep_interval, log, rules, storage) {
             (
                 Some(listen),
                 Some(auth),
                 Some(database),
+                Some(database_connections),
                 Some(sweep_interval),
                 Some(log),
                 Some(rules),
@@ -131,6 +139,7 @@ impl Settings {
                 listen,
                 public_url,
                 database,
+                database_connections,
                 storage,
                 rules,
                 sweep_interval,
@@ -265,6 +274,13 @@ fn boolean(text: &str) -> Result<bool, String> {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
         _ => Err(format!("{text:?} is neither true nor false")),
+    }
+}
+
+fn connection_limit(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(limit @ 1..=1_000) => Ok(limit),
+        _ => Err(format!("{text:?} is not between 1 and 1000")),
     }
 }
 
