@@ -53,13 +53,13 @@ pub(super) const RECEIVED: &str =
 const PING: &str = "UPDATE health SET checked_at = $1";
 const NEWEST_MIGRATION: &str = "SELECT max(version) AS version FROM _sqlx_migrations WHERE success";
 
-/// A page of a list, with a condition on the state `$2` at the time `$5`.
+/// A page of a list, with a condition on the state `$4` at the time `$5`.
 macro_rules! page {
     ($condition:literal) => {
         concat!(
             "SELECT * FROM uploads WHERE tenant = $1 ",
             $condition,
-            " AND id < $3 ORDER BY id DESC LIMIT $4"
+            " AND id < $2 ORDER BY id DESC LIMIT $3"
         )
     };
 }
@@ -68,12 +68,12 @@ macro_rules! page {
 pub(super) fn page(state: Option<State>) -> &'static str {
     match state {
         None => page!(""),
-        Some(State::Creating | State::Open) => page!("AND state = $2 AND expires_at > $5"),
+        Some(State::Creating | State::Open) => page!("AND state = $4 AND expires_at > $5"),
         Some(State::Expired) => {
-            page!("AND (state = $2 OR (state IN ('creating', 'open') AND expires_at <= $5))")
+            page!("AND (state = $4 OR (state IN ('creating', 'open') AND expires_at <= $5))")
         }
         Some(State::Completing | State::Completed | State::Failed | State::Aborting | State::Aborted) => {
-            page!("AND state = $2")
+            page!("AND state = $4")
         }
     }
 }
@@ -151,7 +151,7 @@ pub(super) trait SqlStore {
     async fn list(&self, filter: &ListFilter) -> Result<Vec<Upload>, StoreError> {
         let before = filter.before.unwrap_or(UploadId(Uuid::max()));
         let state = filter.state.map(|state| state.name());
-        let values = values![filter.tenant.as_str(), state, before, filter.limit, filter.now];
+        let values = values![filter.tenant.as_str(), before, filter.limit, state, filter.now];
         self.read(page(filter.state), values, rows::upload).await
     }
 

@@ -31,6 +31,9 @@ struct Script {
 }
 
 impl Postgres {
+    /// The password in the URLs. The server takes any: this one is there to be looked for where it must not show.
+    pub const PASSWORD: &str = "hunter2";
+
     /// The server that the tests of this process share; none, after one line on standard error, where PostgreSQL is
     /// not installed. Do not stop it.
     ///
@@ -79,7 +82,7 @@ impl Postgres {
     /// When the server does not answer.
     pub async fn create_database(&self) -> String {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
-        self.execute(&format!("CREATE DATABASE {name}")).await;
+        self.execute(&format!("CREATE DATABASE {name} STRATEGY file_copy")).await;
         self.url(&name)
     }
 
@@ -94,7 +97,7 @@ impl Postgres {
     }
 
     fn url(&self, database: &str) -> String {
-        format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
+        format!("postgres://{USER}:{}@127.0.0.1:{}/{database}", Self::PASSWORD, self.port)
     }
 
     /// Its port on 127.0.0.1.

@@ -5,12 +5,16 @@
 
 set -u
 bin=$1 port=$2
-data=$(mktemp -d "${TMPDIR:-/tmp}/partgate-postgres.XXXXXX")
+# A database is 8 MB: in memory, where there is room for a hundred, it is made thirty times as fast.
+free_kib=$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $4 }')
+if [ "${free_kib:-0}" -ge 2097152 ]; then folder=/dev/shm; else folder=${TMPDIR:-/tmp}; fi
+data=$(mktemp -d "$folder/partgate-postgres.XXXXXX")
 
 answer() { if "$@" >>"$data/log" 2>&1; then echo ok; else echo "failed: $(tail -n 3 "$data/log" | tr '\n' ' ')"; fi; }
 start() { "$bin/pg_ctl" start --wait --timeout 60 --pgdata "$data/db" --log "$data/log" --options "-p $port"; }
 stop() { "$bin/pg_ctl" stop --mode immediate --pgdata "$data/db"; }
-# A test's database may be lost with the machine, so nothing is flushed to disk.
+# A test's database may be lost with the machine, so nothing is flushed to disk. All of its shared memory is in the
+# directory, and goes with it.
 create() {
     "$bin/initdb" --pgdata "$data/db" --username postgres --auth trust --encoding UTF8 --no-sync &&
         cat >>"$data/db/postgresql.conf" <<-CONF
@@ -19,7 +23,10 @@ create() {
 		max_connections = 300
 		fsync = off
 		full_page_writes = off
+		wal_level = minimal
+		max_wal_senders = 0
 		shared_buffers = 64MB
+		dynamic_shared_memory_type = mmap
 		autovacuum = off
 		CONF
 }

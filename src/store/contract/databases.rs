@@ -2,7 +2,7 @@
 
 use super::*;
 
-const CONNECTIONS: u32 = 8;
+pub(super) const CONNECTIONS: u32 = 8;
 
 pub(super) async fn open(url: &str, migrations: Migrations) -> Result<Store, StoreError> {
     Store::open(url, CONNECTIONS, migrations).await

@@ -3,7 +3,9 @@
 mod databases;
 mod listing;
 mod opening;
+mod outage;
 mod parts;
+mod plans;
 mod sweep;
 mod uploads;
 
@@ -61,6 +63,7 @@ contracts! {
         urls_are_only_ever_extended
         upload_that_is_taken_back_gets_no_more_urls
         committed_writes_are_seen_by_every_reader
+        long_upload_id_of_storage_is_kept
     }
     store listing {
         list_is_newest_first_in_pages
@@ -77,10 +80,23 @@ contracts! {
         ten_thousand_parts_come_back_in_order
         received_counts_all_but_mismatched
         parts_of_two_uploads_do_not_mix
+        part_that_is_reported_twice_counts_as_last_reported
+        reports_and_listings_at_once_lock_nobody_out
     }
     store sweep {
         sweep_finds_what_is_due_only
         sweep_takes_the_longest_waiting_first
+        concurrent_claims_never_share_an_upload
+        claimed_upload_comes_back_when_the_lease_is_over
+        postponed_uploads_do_not_keep_others_waiting
+        change_forgives_failed_attempts
+        look_forgives_attempts_and_rules_twins_out
+        sweep_writes_only_what_it_has_read
+        lease_is_won_by_one_taker
+        lease_is_renewed_by_its_holder_only
+        verified_bytes_last_as_long_as_the_lease
+        owners_are_found_by_either_id
+        forgetting_goes_on_where_it_stopped
         forgetting_takes_the_parts_along
         forgetting_spares_unfinished_uploads
     }

@@ -68,3 +68,30 @@ pub(super) async fn parts_of_two_uploads_do_not_mix(store: Store) {
     store.replace_parts(first, &[], later, later).await.unwrap();
     assert_eq!((numbers(&store, first).await, numbers(&store, second).await), (vec![], vec![2]));
 }
+
+pub(super) async fn part_that_is_reported_twice_counts_as_last_reported(store: Store) {
+    let id = inserted(&store, upload(1)).await.id;
+    store.record_parts(id, &[listed(1, "\"a\""), part(2), listed(1, "\"b\"")], NOW).await.unwrap();
+    assert_eq!(known_parts(&store, id).await, [listed(1, "\"b\""), part(2)]);
+}
+
+pub(super) async fn reports_and_listings_at_once_lock_nobody_out(store: Store) {
+    let id = inserted(&store, upload(1)).await.id;
+    let writers = (0..8).map(|writer| {
+        let store = store.clone();
+        // Each in another order.
+        let mut parts: Vec<_> = (1..=50).map(|number| listed(number, &format!("\"{writer}\""))).collect();
+        parts.rotate_left(writer * 6);
+        tokio::spawn(async move {
+            for _ in 0..5 {
+                store.record_parts(id, &parts, NOW).await.unwrap();
+                store.replace_parts(id, &parts[..40], NOW + Duration::SECOND, NOW).await.unwrap();
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    let etags: Vec<_> = known_parts(&store, id).await.into_iter().map(|part| part.etag).collect();
+    assert!(etags.len() >= 40, "{etags:?}");
+}

@@ -163,3 +163,12 @@ pub(super) async fn committed_writes_are_seen_by_every_reader(store: Store) {
         }
     }
 }
+
+pub(super) async fn long_upload_id_of_storage_is_kept(store: Store) {
+    let new = inserted(&store, upload(1)).await;
+    // Nothing that would get shorter by compression.
+    let long: String = (0..200).map(|number| Uuid::from_u128(u128::MAX / (number + 1)).to_string()).collect();
+    let open = written(&store, new.opened(S3UploadId(long.clone()), NOW).unwrap()).await;
+    assert_eq!(loaded(&store, open.id).await, open);
+    assert_eq!(store.owners(&[], &[S3UploadId(long)]).await.unwrap(), [open]);
+}

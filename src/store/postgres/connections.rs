@@ -39,6 +39,8 @@ pub(super) fn pool(options: PgConnectOptions, max_connections: u32) -> PgPool {
     let options = options.options([
         ("statement_timeout", milliseconds(STATEMENT_TIMEOUT)),
         ("lock_timeout", milliseconds(PATIENCE)),
+        // What two calls write at once is decided by the newest row, not by the one that was there when they began.
+        ("default_transaction_isolation", "read committed".to_owned()),
         // Invariant: an intent is on disk before storage acts on it, whatever the server's default is.
         ("synchronous_commit", "on".to_owned()),
     ]);

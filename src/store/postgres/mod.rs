@@ -14,6 +14,8 @@ use super::values::{Row, Value, bound, values};
 use super::{DueUpload, Migrations, StoreError, SweepClaim, rows};
 use crate::upload::{S3UploadId, Upload, UploadId};
 use connections::{Query, bounded, lend};
+#[cfg(test)]
+pub(super) use parts::{RECORD, REPLACE};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
 

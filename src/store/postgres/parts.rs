@@ -34,12 +34,12 @@ macro_rules! given {
     };
 }
 
-const RECORD: &str = concat!(
+pub(in crate::store) const RECORD: &str = concat!(
     "WITH held AS (UPDATE uploads SET updated_at = greatest(updated_at, $2) WHERE id = $1 RETURNING id) ",
     upsert!(given!())
 );
 /// Invariant: a part that was received after storage was asked (`$3`) is not forgotten.
-const REPLACE: &str = concat!(
+pub(in crate::store) const REPLACE: &str = concat!(
     "WITH held AS MATERIALIZED (SELECT id FROM uploads WHERE id = $1 FOR NO KEY UPDATE), \
      listed AS MATERIALIZED (SELECT * FROM ",
     given!(),
