@@ -1,0 +1,72 @@
+use super::*;
+
+fn load(overrides: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+    let overrides: Vec<_> = overrides.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+    Settings::from_reader(Reader::from_overrides(&overrides).unwrap())
+}
+
+fn problems(overrides: &[(&str, &str)]) -> Vec<String> {
+    match load(overrides) {
+        Err(ConfigError::Invalid(problems)) => problems.into_iter().map(|problem| problem.path).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_bucket_is_all_that_is_needed() {
+    let settings = load(&[("storage.bucket", "b")]).unwrap();
+    assert_eq!(settings.rules, Rules::default());
+    assert_eq!(settings.storage.connection.style, AddressingStyle::VirtualHost);
+}
+
+#[test]
+fn every_bad_setting_is_told_at_once() {
+    let wrong = [
+        ("listen", "nowhere"),
+        ("urls.ttl", "8d"),
+        ("uploads.part_size", "ten"),
+        ("uploads.sign_limit", "5000"),
+        ("storage.access_key_id", "a"),
+        ("cors.origins", "app.example.com"),
+        ("uploads.lifetyme", "7d"),
+        ("storage.prefix", "/in"),
+    ];
+    assert_eq!(
+        problems(&wrong),
+        [
+            "cors.origins",
+            "listen",
+            "storage.bucket",
+            "storage.prefix",
+            "storage.secret_access_key",
+            "uploads.lifetyme",
+            "uploads.part_size",
+            "uploads.sign_limit",
+            "urls.ttl",
+        ]
+    );
+}
+
+#[test]
+fn open_mode_is_for_loopback_only() {
+    assert_eq!(problems(&[("storage.bucket", "b"), ("listen", "0.0.0.0:8080")]), ["listen"]);
+    assert!(load(&[("storage.bucket", "b"), ("listen", "[::1]:8080")]).is_ok());
+}
+
+#[test]
+fn secrets_show_nowhere() {
+    let settings = load(&[
+        ("storage.bucket", "b"),
+        ("storage.access_key_id", "id"),
+        ("storage.secret_access_key", "hunter2"),
+    ])
+    .unwrap();
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
+fn numbers_in_the_environment_are_text_until_read() {
+    let settings = load(&[("storage.bucket", "123"), ("uploads.part_size", "8000000")]).unwrap();
+    assert_eq!(settings.storage.connection.bucket, "123");
+    assert_eq!(settings.rules.part_size_bytes, 8_000_000);
+}
