@@ -61,7 +61,7 @@ pub async fn service(
     migrations: Migrations,
 ) -> Result<(Service, Store), AppError> {
     let storage = Storage::connect(settings.storage.clone()).await?;
-    let store = Store::open(settings.database.expose(), migrations).await?;
+    let store = Store::open(settings.database.expose(), settings.database_connections, migrations).await?;
     Ok((Service::new(store.clone(), storage, clock, settings.rules.clone()), store))
 }
 

@@ -14,7 +14,7 @@ pub(crate) struct MigrateArgs {
 
 pub(crate) async fn run(args: MigrateArgs) -> Result<(), CliError> {
     let settings = args.settings.load(&[])?;
-    let store = Store::open(settings.database.expose(), Migrations::Run)
+    let store = Store::open(settings.database.expose(), settings.database_connections, Migrations::Run)
         .await
         .map_err(|error| CliError::Failed(error.to_string()))?;
     store.close().await;
