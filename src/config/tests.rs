@@ -59,8 +59,10 @@ fn secrets_show_nowhere() {
         ("storage.bucket", "b"),
         ("storage.access_key_id", "id"),
         ("storage.secret_access_key", "hunter2"),
+        ("database", "postgres://partgate:hunter2@db/partgate"),
     ])
     .unwrap();
+    // `partgate config` prints `effective`, which is part of the settings.
     assert!(!format!("{settings:?}").contains("hunter2"));
 }
 
@@ -69,4 +71,27 @@ fn numbers_in_the_environment_are_text_until_read() {
     let settings = load(&[("storage.bucket", "123"), ("uploads.part_size", "8000000")]).unwrap();
     assert_eq!(settings.storage.connection.bucket, "123");
     assert_eq!(settings.rules.part_size_bytes, 8_000_000);
+}
+
+#[test]
+fn database_is_sqlite_or_postgresql() {
+    for url in
+        ["sqlite://a.db", "sqlite::memory:", "postgres://u:p@db/name", "postgresql://db/name?sslmode=require"]
+    {
+        assert!(load(&[("storage.bucket", "b"), ("database", url)]).is_ok(), "{url}");
+    }
+    for url in ["mysql://u:hunter2@db/name", "postgres:db", "gateway.db", "db:5432/name"] {
+        let refused = load(&[("storage.bucket", "b"), ("database", url)]).unwrap_err().to_string();
+        assert!(refused.contains("database: not of the form sqlite://path or postgres://"), "{refused}");
+        assert!(!refused.contains("hunter2"), "{refused}");
+    }
+}
+
+#[test]
+fn connections_are_limited() {
+    for limit in ["0", "1001", "-1", "many"] {
+        let set = [("storage.bucket", "b"), ("database_connections", limit)];
+        assert_eq!(problems(&set), ["database_connections"], "{limit}");
+    }
+    assert_eq!(load(&[("storage.bucket", "b")]).unwrap().database_connections, 16);
 }
