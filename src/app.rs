@@ -33,7 +33,7 @@ pub struct App {
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -44,7 +44,7 @@ pub enum AppError {
     #[error(transparent)]
     Storage(#[from] StorageSetupError),
     /// The database cannot be used.
-    #[error("the database cannot be used: {0}")]
+    #[error("the database cannot be used")]
     Store(#[from] StoreError),
     /// The server failed.
     #[error("the server failed: {0}")]

@@ -117,7 +117,7 @@ impl Settings {
                 "not of the form sqlite://path or postgres://user:password@host/database",
             );
         }
-        let database_connections = reader.parse("database_connections", "16", connection_limit);
+        let database_connections = reader.parse("database_connections", "16", up_to_1000);
         let cors_origins = reader.list("cors.origins");
         for origin in &cors_origins {
             if origin != "*" && !is_origin(origin) {
@@ -172,7 +172,7 @@ fn rules(reader: &mut Reader) -> Option<Rules> {
     let part_size = reader.size("uploads.part_size", Some("10MiB"));
     let stream_part_size = reader.size("uploads.stream_part_size", Some("64MiB"));
     let max_size_bytes = reader.optional_size("uploads.max_size");
-    let sign_limit = reader.parse("uploads.sign_limit", "1000", sign_limit);
+    let sign_limit = reader.parse("uploads.sign_limit", "1000", up_to_1000);
     let complete_wait = reader.duration("uploads.complete_wait", "20s", Duration::ZERO..=minute * 5);
     let orphans = reader.parse("sweep.orphans", "known", orphans);
     let keep_finished = reader.duration("sweep.keep_finished", "30d", Duration::from_secs(60)..=days(3650));
@@ -295,16 +295,9 @@ fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-fn connection_limit(text: &str) -> Result<u32, String> {
+fn up_to_1000<T: From<u16>>(text: &str) -> Result<T, String> {
     match text.parse() {
-        Ok(limit @ 1..=1_000) => Ok(limit),
-        _ => Err(format!("{text:?} is not between 1 and 1000")),
-    }
-}
-
-fn sign_limit(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(limit @ 1..=1_000) => Ok(limit),
+        Ok(limit @ 1..=1_000_u16) => Ok(limit.into()),
         _ => Err(format!("{text:?} is not between 1 and 1000")),
     }
 }

@@ -64,8 +64,10 @@ fn secrets_show_nowhere() {
         ("storage.bucket", "b"),
         ("storage.access_key_id", "id"),
         ("storage.secret_access_key", "hunter2"),
+        ("database", "postgres://partgate:hunter2@db/partgate"),
     ])
     .unwrap();
+    // `partgate config` prints `effective`, which is part of the settings.
     assert!(!format!("{settings:?}").contains("hunter2"));
 }
 
@@ -82,4 +84,27 @@ fn all_orphans_are_swept_only_under_a_prefix_of_our_own() {
     assert_eq!(problems(&all), ["sweep.orphans"]);
     let settings = load(&[all[0], all[1], ("storage.prefix", "in/")]).unwrap();
     assert_eq!(settings.rules.orphans, Orphans::All);
+}
+
+#[test]
+fn database_is_sqlite_or_postgresql() {
+    for url in
+        ["sqlite://a.db", "sqlite::memory:", "postgres://u:p@db/name", "postgresql://db/name?sslmode=require"]
+    {
+        assert!(load(&[("storage.bucket", "b"), ("database", url)]).is_ok(), "{url}");
+    }
+    for url in ["mysql://u:hunter2@db/name", "postgres:db", "gateway.db", "db:5432/name"] {
+        let refused = load(&[("storage.bucket", "b"), ("database", url)]).unwrap_err().to_string();
+        assert!(refused.contains("database: not of the form sqlite://path or postgres://"), "{refused}");
+        assert!(!refused.contains("hunter2"), "{refused}");
+    }
+}
+
+#[test]
+fn connections_are_limited() {
+    for limit in ["0", "1001", "-1", "many"] {
+        let set = [("storage.bucket", "b"), ("database_connections", limit)];
+        assert_eq!(problems(&set), ["database_connections"], "{limit}");
+    }
+    assert_eq!(load(&[("storage.bucket", "b")]).unwrap().database_connections, 16);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{Connection as _, Postgres};
+use sqlx::{ConnectOptions as _, Postgres};
 use tokio::time::timeout;
 
 use super::super::StoreError;
@@ -28,6 +28,7 @@ const MIGRATION_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
     let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::url(url))?;
+    let options = options.options([("client_min_messages", "warning")]);
     Ok(match options.get_application_name() {
         Some(_) => options,
         None => options.application_name("partgate"),
@@ -59,16 +60,17 @@ async fn takes_writes(connection: &mut PgConnection) -> Result<bool, sqlx::Error
     Ok(!recovers)
 }
 
-/// Brings the schema up to date over a connection of its own, which may take longer than other calls. The driver takes
-/// an advisory lock: of several gateways that start at once, one migrates and the others wait.
-pub(super) async fn migrate(options: &PgConnectOptions, migrations: &Migrator) -> Result<(), StoreError> {
-    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
-    let mut connection = pool.connect_with(options.clone()).await?.acquire().await?.detach();
-    let migrated = timeout(MIGRATION_TIMEOUT, migrations.run_direct(None, &mut connection, false)).await;
-    migrated.map_err(|_| no_answer())??;
-    // The lock goes with the connection, so a migration that failed does not keep others out.
-    let _ = timeout(TEST_TIMEOUT, connection.close()).await;
-    Ok(())
+/// A connection outside of the pool, which says why there is none; the pool would only say that it has waited.
+pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    Ok(timeout(PATIENCE, options.connect()).await.map_err(|_| no_answer())??)
+}
+
+/// Brings the schema up to date. The driver takes an advisory lock: of several gateways that start at once, one
+/// migrates and the others wait, longer than other calls may. The lock goes with the connection, so a migration that
+/// failed keeps nobody out.
+pub(super) async fn migrate(mut connection: PgConnection, migrations: &Migrator) -> Result<(), StoreError> {
+    let migrated = timeout(MIGRATION_TIMEOUT, migrations.run(&mut connection)).await;
+    Ok(migrated.map_err(|_| no_answer())??)
 }
 
 /// A connection of the pool.
