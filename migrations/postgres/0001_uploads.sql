@@ -76,3 +76,6 @@ CREATE TABLE parts (
 -- Readiness writes here: a full disk, or a server that takes no writes, shows only in a write.
 CREATE TABLE health (id bigint NOT NULL PRIMARY KEY CHECK (id = 1), checked_at bigint NOT NULL);
 INSERT INTO health VALUES (1, 0);
+
+-- What one gateway does for all, and when it is due again.
+CREATE TABLE jobs (name text COLLATE "C" NOT NULL PRIMARY KEY, due_at bigint NOT NULL);

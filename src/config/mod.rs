@@ -2,6 +2,7 @@
 
 mod reader;
 mod secret;
+mod time_limits;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,12 +11,13 @@ use std::time::Duration;
 pub use reader::{Effective, Origin, SettingProblem};
 pub use secret::Secret;
 
-use crate::service::Rules;
+use crate::service::{Orphans, Rules};
 use crate::sigv4::AddressingStyle;
-use crate::storage::{Connection, ServerSide, StaticKeys, StorageSettings, StoreProfile, TimeLimits};
+use crate::storage::{Connection, ServerSide, StaticKeys, StorageSettings, StoreProfile};
 use crate::store::DatabaseKind;
 use crate::upload::{ChecksumAlgorithm, ObjectKey};
 use reader::Reader;
+use time_limits::time_limits;
 
 /// The longest lifetime of a URL (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html>).
 const MAX_URL_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -51,6 +53,8 @@ pub struct Settings {
     pub auth: AuthMode,
     /// The origins whose pages may call the API: exact, with any port (`http://localhost:*`), or `*`.
     pub cors_origins: Vec<String>,
+    /// How many calls of the API, and how many proxied parts, may be under way at once.
+    pub max_in_flight: usize,
     /// How the log is written.
     pub log: LogFormat,
     /// Every setting with its value and where it came from, secrets hidden.
@@ -121,17 +125,29 @@ impl Settings {
             }
         }
         let sweep_interval = reader.duration("sweep.interval", "10m", Duration::from_secs(1)..=MAX_URL_TTL);
+        let max_in_flight = reader.parse("max_in_flight", "1024", max_in_flight);
         let log = reader.parse("log.format", "text", log_format);
         let rules = rules(&mut reader);
         let storage = storage(&mut reader);
         let effective = reader.finish()?;
-        match (listen, auth, database, database_connections, sweep_interval, log, rules, storage) {
+        match (
+            listen,
+            auth,
+            database,
+            database_connections,
+            sweep_interval,
+            max_in_flight,
+            log,
+            rules,
+            storage,
+        ) {
             (
                 Some(listen),
                 Some(auth),
                 Some(database),
                 Some(database_connections),
                 Some(sweep_interval),
+                Some(max_in_flight),
                 Some(log),
                 Some(rules),
                 Some(storage),
@@ -145,6 +161,7 @@ impl Settings {
                 sweep_interval,
                 auth,
                 cors_origins,
+                max_in_flight,
                 log,
                 effective,
             }),
@@ -164,10 +181,16 @@ fn rules(reader: &mut Reader) -> Option<Rules> {
     let max_size_bytes = reader.optional_size("uploads.max_size");
     let sign_limit = reader.parse("uploads.sign_limit", "1000", up_to_1000);
     let complete_wait = reader.duration("uploads.complete_wait", "20s", Duration::ZERO..=minute * 5);
+    let orphans = reader.parse("sweep.orphans", "known", orphans);
     let keep_finished = reader.duration("sweep.keep_finished", "30d", Duration::from_secs(60)..=days(3650));
     let key_prefix = reader.text("storage.prefix", Some("")).unwrap_or_default();
     if let Err(error) = ObjectKey::new(format!("{key_prefix}x")) {
         reader.problem("storage.prefix", error.to_string());
+    }
+    if key_prefix.is_empty() && orphans == Some(Orphans::All) {
+        let detail = "\"all\" needs a storage.prefix that is this gateway's alone: without one it would abort \
+                      everybody's multipart uploads in the bucket";
+        reader.problem("sweep.orphans", detail);
     }
     if key_prefix.len() > MAX_PREFIX_BYTES {
         reader.problem("storage.prefix", format!("longer than {MAX_PREFIX_BYTES} bytes"));
@@ -182,6 +205,7 @@ fn rules(reader: &mut Reader) -> Option<Rules> {
         sign_limit: sign_limit?,
         complete_wait: complete_wait?,
         keep_finished: time::Duration::try_from(keep_finished?).ok()?,
+        orphans: orphans?,
     })
 }
 
@@ -202,6 +226,7 @@ fn storage(reader: &mut Reader) -> Option<StorageSettings> {
         tagging: reader.optional_text("storage.tags"),
     };
     let profile = profile(reader);
+    let time_limits = time_limits(reader);
     let style = if path_style? { AddressingStyle::Path } else { AddressingStyle::VirtualHost };
     let connection = Connection {
         endpoint,
@@ -212,7 +237,7 @@ fn storage(reader: &mut Reader) -> Option<StorageSettings> {
         keys: keys.ok()?,
         signer: signer.ok()?,
     };
-    Some(StorageSettings { connection, server_side, profile: profile?, time_limits: TimeLimits::default() })
+    Some(StorageSettings { connection, server_side, profile: profile?, time_limits: time_limits? })
 }
 
 /// What the store can do, where it differs from AWS.
@@ -281,6 +306,22 @@ fn up_to_1000<T: From<u16>>(text: &str) -> Result<T, String> {
     match text.parse() {
         Ok(limit @ 1..=1_000_u16) => Ok(limit.into()),
         _ => Err(format!("{text:?} is not between 1 and 1000")),
+    }
+}
+
+fn max_in_flight(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(limit @ 1..=100_000) => Ok(limit),
+        _ => Err(format!("{text:?} is not between 1 and 100000")),
+    }
+}
+
+fn orphans(text: &str) -> Result<Orphans, String> {
+    match text {
+        "known" => Ok(Orphans::Known),
+        "all" => Ok(Orphans::All),
+        "leave" => Ok(Orphans::Leave),
+        _ => Err(format!("{text:?} is not \"known\", \"all\" or \"leave\"")),
     }
 }
 

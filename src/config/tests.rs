@@ -16,6 +16,7 @@ fn problems(overrides: &[(&str, &str)]) -> Vec<String> {
 fn a_bucket_is_all_that_is_needed() {
     let settings = load(&[("storage.bucket", "b")]).unwrap();
     assert_eq!(settings.rules, Rules::default());
+    assert_eq!(settings.storage.time_limits, crate::storage::TimeLimits::default());
     assert_eq!(settings.storage.connection.style, AddressingStyle::VirtualHost);
 }
 
@@ -30,13 +31,17 @@ fn every_bad_setting_is_told_at_once() {
         ("cors.origins", "app.example.com"),
         ("uploads.lifetyme", "7d"),
         ("storage.prefix", "/in"),
+        ("storage.attempt_timeout", "2m"),
+        ("storage.connect_timeout", "soon"),
     ];
     assert_eq!(
         problems(&wrong),
         [
             "cors.origins",
             "listen",
+            "storage.attempt_timeout",
             "storage.bucket",
+            "storage.connect_timeout",
             "storage.prefix",
             "storage.secret_access_key",
             "uploads.lifetyme",

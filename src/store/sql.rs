@@ -49,6 +49,8 @@ pub(super) const COUNT_FINISHED: &str =
 pub(super) const PARTS: &str = "SELECT * FROM parts WHERE upload_id = $1 ORDER BY number";
 pub(super) const RECEIVED: &str =
     "SELECT upload_id, number, size_bytes FROM parts WHERE upload_id = $1 AND evidence <> 'mismatched'";
+pub(super) const CLAIM_JOB: &str = "INSERT INTO jobs (name, due_at) VALUES ($1, $3) \
+    ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at WHERE jobs.due_at <= $2";
 /// A full disk, or a server that takes no writes, shows only in a write.
 const PING: &str = "UPDATE health SET checked_at = $1";
 const NEWEST_MIGRATION: &str = "SELECT max(version) AS version FROM _sqlx_migrations WHERE success";
@@ -185,6 +187,15 @@ pub(super) trait SqlStore {
     async fn lease(&self, id: UploadId, version: i64, lease: Lease) -> Result<Written, StoreError> {
         let values = values![id, version, lease.held_until, lease.until, lease.verified_bytes];
         self.write(LEASE, values).await.map(written)
+    }
+
+    async fn claim_job(
+        &self,
+        job: &str,
+        now: OffsetDateTime,
+        next: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        Ok(self.write(CLAIM_JOB, values![job, now, next]).await? == 1)
     }
 
     async fn count_finished_before(&self, before: OffsetDateTime) -> Result<u64, StoreError> {

@@ -97,6 +97,7 @@ contracts! {
         verified_bytes_last_as_long_as_the_lease
         owners_are_found_by_either_id
         forgetting_goes_on_where_it_stopped
+        job_is_done_once_for_the_fleet
         forgetting_takes_the_parts_along
         forgetting_spares_unfinished_uploads
     }

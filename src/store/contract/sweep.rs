@@ -244,3 +244,19 @@ pub(super) async fn forgetting_spares_unfinished_uploads(store: Store) {
         store.list(&filter(10)).await.unwrap().into_iter().map(|upload| upload.state).collect();
     assert!(left.iter().all(|state| !state.is_final()), "{left:?}");
 }
+
+pub(super) async fn job_is_done_once_for_the_fleet(store: Store) {
+    let next = NOW + Duration::HOUR;
+    let claimers = (0..8).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move { store.claim_job("job", NOW, next).await.unwrap() })
+    });
+    let mut claims = 0;
+    for claimer in claimers.collect::<Vec<_>>() {
+        claims += usize::from(claimer.await.unwrap());
+    }
+    assert_eq!(claims, 1);
+    assert!(!store.claim_job("job", next - Duration::MICROSECOND, next).await.unwrap());
+    assert!(store.claim_job("another job", NOW, next).await.unwrap());
+    assert!(store.claim_job("job", next, next + Duration::HOUR).await.unwrap());
+}
