@@ -130,17 +130,24 @@ impl Settings {
         let rules = rules(&mut reader);
         let storage = storage(&mut reader);
         let effective = reader.finish()?;
-        let required = (listen, auth, database, database_connections, sweep_interval, max_in_flight);
-        match (required, log, rules, storage) {
+        match (
+            listen,
+            auth,
+            database,
+            database_connections,
+            sweep_interval,
+            max_in_flight,
+            log,
+            rules,
+            storage,
+        ) {
             (
-                (
-                    Some(listen),
-                    Some(auth),
-                    Some(database),
-                    Some(database_connections),
-                    Some(sweep_interval),
-                    Some(max_in_flight),
-                ),
+                Some(listen),
+                Some(auth),
+                Some(database),
+                Some(database_connections),
+                Some(sweep_interval),
+                Some(max_in_flight),
                 Some(log),
                 Some(rules),
                 Some(storage),

@@ -44,13 +44,13 @@ pub(super) const POSTPONE: &str = "UPDATE uploads SET sweep_at = $3, sweep_attem
 /// A lease that somebody else has taken or renewed in between has another end.
 pub(super) const LEASE: &str = "UPDATE uploads SET sweep_at = $4, verified_bytes = $5 \
     WHERE id = $1 AND version = $2 AND sweep_at IS NOT DISTINCT FROM $3";
-pub(super) const CLAIM_JOB: &str = "INSERT INTO jobs (name, due_at) VALUES ($1, $3) \
-    ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at WHERE jobs.due_at <= $2";
 pub(super) const COUNT_FINISHED: &str =
     concat!("SELECT count(*) AS uploads FROM uploads WHERE ", forgettable!());
 pub(super) const PARTS: &str = "SELECT * FROM parts WHERE upload_id = $1 ORDER BY number";
 pub(super) const RECEIVED: &str =
     "SELECT upload_id, number, size_bytes FROM parts WHERE upload_id = $1 AND evidence <> 'mismatched'";
+pub(super) const CLAIM_JOB: &str = "INSERT INTO jobs (name, due_at) VALUES ($1, $3) \
+    ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at WHERE jobs.due_at <= $2";
 /// A full disk, or a server that takes no writes, shows only in a write.
 const PING: &str = "UPDATE health SET checked_at = $1";
 const NEWEST_MIGRATION: &str = "SELECT max(version) AS version FROM _sqlx_migrations WHERE success";

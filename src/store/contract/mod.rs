@@ -84,7 +84,6 @@ contracts! {
         reports_and_listings_at_once_lock_nobody_out
     }
     store sweep {
-        job_of_the_fleet_is_done_by_one_gateway_at_a_time
         sweep_finds_what_is_due_only
         sweep_takes_the_longest_waiting_first
         concurrent_claims_never_share_an_upload
@@ -98,6 +97,7 @@ contracts! {
         verified_bytes_last_as_long_as_the_lease
         owners_are_found_by_either_id
         forgetting_goes_on_where_it_stopped
+        job_is_done_once_for_the_fleet
         forgetting_takes_the_parts_along
         forgetting_spares_unfinished_uploads
     }

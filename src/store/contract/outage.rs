@@ -4,6 +4,9 @@ use std::time::Instant;
 
 use partgate_testkit::Postgres;
 use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 use super::databases::{CONNECTIONS, open, postgres};
 use super::*;
@@ -57,6 +60,51 @@ async fn server_that_hangs_is_not_waited_for() {
 async fn waiting_calls(connection: &mut PgConnection) -> i64 {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     connection.fetch_one(sql).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn connection_that_was_cut_without_a_word_is_no_place_lost() {
+    let Some(server) = Postgres::shared() else { return };
+    let url = server.create_database().await;
+    let cut = CancellationToken::new();
+    let port = relay(server.port(), cut.clone()).await;
+    let relayed = url.replace(&format!(":{}/", server.port()), &format!(":{port}/"));
+    let store = Store::open(&relayed, 1, Migrations::Run).await.unwrap();
+    let open = in_state(&store, upload(1), State::Open).await;
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    other.execute("BEGIN; SELECT * FROM uploads FOR UPDATE").await.unwrap();
+    let waiting = tokio::spawn({
+        let store = store.clone();
+        async move { store.extend_urls(open.id, NOW).await }
+    });
+    while waiting_calls(&mut other).await == 0 {}
+    cut.cancel();
+    // The caller hangs up, so the only connection there may be goes back to the pool with its answer outstanding.
+    waiting.abort();
+    let begun = Instant::now();
+    while store.load(open.id).await.is_err() {
+        assert!(begun.elapsed() < BOUND, "its place is still taken");
+    }
+}
+
+/// Passes connections on to `port`. Those that are there at the cut stay open, and nothing comes through any more.
+async fn relay(port: u16, cut: CancellationToken) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let own_port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let cut = if cut.is_cancelled() { CancellationToken::new() } else { cut.clone() };
+            tokio::spawn(async move {
+                tokio::select! {
+                    _ = copy_bidirectional(&mut client, &mut server) => {}
+                    () = cut.cancelled() => std::future::pending().await,
+                }
+            });
+        }
+    });
+    own_port
 }
 
 #[tokio::test]

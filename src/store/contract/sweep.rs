@@ -245,18 +245,18 @@ pub(super) async fn forgetting_spares_unfinished_uploads(store: Store) {
     assert!(left.iter().all(|state| !state.is_final()), "{left:?}");
 }
 
-pub(super) async fn job_of_the_fleet_is_done_by_one_gateway_at_a_time(store: Store) {
-    let next = NOW + Duration::minutes(10);
-    let claims = (0..8).map(|_| {
+pub(super) async fn job_is_done_once_for_the_fleet(store: Store) {
+    let next = NOW + Duration::HOUR;
+    let claimers = (0..8).map(|_| {
         let store = store.clone();
-        tokio::spawn(async move { store.claim_job("listing", NOW, next).await.unwrap() })
+        tokio::spawn(async move { store.claim_job("job", NOW, next).await.unwrap() })
     });
-    let mut claimed = 0;
-    for claim in claims.collect::<Vec<_>>() {
-        claimed += u32::from(claim.await.unwrap());
+    let mut claims = 0;
+    for claimer in claimers.collect::<Vec<_>>() {
+        claims += usize::from(claimer.await.unwrap());
     }
-    assert_eq!(claimed, 1);
-    assert!(!store.claim_job("listing", next - Duration::MICROSECOND, next).await.unwrap());
-    assert!(store.claim_job("another", NOW, next).await.unwrap());
-    assert!(store.claim_job("listing", next, next + Duration::DAY).await.unwrap());
+    assert_eq!(claims, 1);
+    assert!(!store.claim_job("job", next - Duration::MICROSECOND, next).await.unwrap());
+    assert!(store.claim_job("another job", NOW, next).await.unwrap());
+    assert!(store.claim_job("job", next, next + Duration::HOUR).await.unwrap());
 }

@@ -60,16 +60,20 @@ async fn takes_writes(connection: &mut PgConnection) -> Result<bool, sqlx::Error
     Ok(!recovers)
 }
 
-/// A connection outside of the pool, which says why there is none; the pool would only say that it has waited.
-pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
-    Ok(timeout(PATIENCE, options.connect()).await.map_err(|_| no_answer())??)
+/// Whether there is a server for us, and why not; a pool would only say that it has waited.
+pub(super) async fn reach(options: &PgConnectOptions) -> Result<(), StoreError> {
+    timeout(PATIENCE, options.connect()).await.map_err(|_| no_answer())??;
+    Ok(())
 }
 
 /// Brings the schema up to date. The driver takes an advisory lock: of several gateways that start at once, one
 /// migrates and the others wait, longer than other calls may. The lock goes with the connection, so a migration that
 /// failed keeps nobody out.
-pub(super) async fn migrate(mut connection: PgConnection, migrations: &Migrator) -> Result<(), StoreError> {
-    let migrated = timeout(MIGRATION_TIMEOUT, migrations.run(&mut connection)).await;
+pub(super) async fn migrate(options: &PgConnectOptions, migrations: &Migrator) -> Result<(), StoreError> {
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+    let pool = pool.connect_lazy_with(options.clone());
+    let migrated = timeout(MIGRATION_TIMEOUT, migrations.run(&pool)).await;
+    close(&pool).await;
     Ok(migrated.map_err(|_| no_answer())??)
 }
 

@@ -50,10 +50,9 @@ impl PostgresStore {
         migrations: Migrations,
     ) -> Result<Self, StoreError> {
         let options = connections::options(url)?;
-        let connection = connections::connect(&options).await?;
-        match migrations {
-            Migrations::Run => connections::migrate(connection, &MIGRATIONS).await?,
-            Migrations::Refuse => drop(connection),
+        connections::reach(&options).await?;
+        if migrations == Migrations::Run {
+            connections::migrate(&options, &MIGRATIONS).await?;
         }
         let store = Self { pool: connections::pool(options, max_connections) };
         store.check_schema(&MIGRATIONS).await?;
