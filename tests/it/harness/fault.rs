@@ -18,6 +18,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+use super::{Gateway, Options};
+
 /// Often enough for every retry of the SDK.
 pub(crate) const EVERY_TIME: u32 = u32::MAX;
 
@@ -82,6 +84,7 @@ struct Weather {
     upstream: String,
     rules: Vec<Rule>,
     hits: u32,
+    seen: Vec<&'static str>,
 }
 
 /// The proxy. Stops when dropped.
@@ -143,10 +146,29 @@ impl FaultProxy {
         self.weather.lock().unwrap().rules.clear();
     }
 
+    /// Every operation that the gateway asked for, in turn.
+    pub(crate) fn operations(&self) -> Vec<&'static str> {
+        self.weather.lock().unwrap().seen.clone()
+    }
+
+    /// How often the gateway asked for an operation.
+    pub(crate) fn count(&self, operation: &str) -> usize {
+        self.operations().into_iter().filter(|seen| *seen == operation).count()
+    }
+
     /// How many requests met a fault.
     pub(crate) fn hits(&self) -> u32 {
         self.weather.lock().unwrap().hits
     }
+}
+
+/// A gateway that reaches its store through a proxy of faults; clients reach the store directly.
+pub(crate) async fn behind_faults() -> (Gateway, FaultProxy) {
+    let proxy = FaultProxy::start().await;
+    let options = Options { endpoint: Some(proxy.url.clone()), ..Options::default() };
+    let gateway = Gateway::start_with(options).await;
+    proxy.forward_to(&gateway.store_url);
+    (gateway, proxy)
 }
 
 impl Drop for FaultProxy {
@@ -173,6 +195,7 @@ async fn forward(
     let operation = operation(request.method(), request.uri().path(), request.uri().query());
     let (fault, upstream) = {
         let mut weather = weather.lock().unwrap();
+        weather.seen.push(operation);
         (weather.next(operation), weather.upstream.clone())
     };
     match &fault {
