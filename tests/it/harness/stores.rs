@@ -1,6 +1,7 @@
 //! The store behind the gateways of this run: the embedded one, or a real server that all tests share.
 //!
-//! `PARTGATE_TEST_STORE` chooses; nothing else differs between the runs. A real server starts with the first test
+//! `TEST_STORE` chooses; nothing else differs between the runs. (Names that begin with `PARTGATE_` are settings, and
+//! an unknown setting stops a gateway.) A real server starts with the first test
 //! that needs it and ends with this process, however this process ends.
 
 use std::net::TcpListener;
@@ -32,18 +33,18 @@ pub(crate) enum TestStore {
 }
 
 impl TestStore {
-    /// What `PARTGATE_TEST_STORE` says; without it the embedded store.
+    /// What `TEST_STORE` says; without it the embedded store.
     pub(crate) fn chosen() -> Self {
         static CHOSEN: OnceLock<TestStore> = OnceLock::new();
-        *CHOSEN.get_or_init(|| match std::env::var("PARTGATE_TEST_STORE").as_deref() {
+        *CHOSEN.get_or_init(|| match std::env::var("TEST_STORE").as_deref() {
             Err(_) | Ok("embedded") => Self::Embedded,
             Ok("minio") => Self::MinIo,
             Ok("seaweedfs") => Self::SeaweedFs,
-            Ok(other) => panic!("PARTGATE_TEST_STORE={other}: only embedded, minio and seaweedfs are known"),
+            Ok(other) => panic!("TEST_STORE={other}: only embedded, minio and seaweedfs are known"),
         })
     }
 
-    /// As `PARTGATE_TEST_STORE` and docs/stores.md call it.
+    /// As `TEST_STORE` and docs/stores.md call it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Embedded => "embedded",
@@ -236,7 +237,7 @@ fn find(program: &str) -> Option<PathBuf> {
 fn tools() -> Option<PathBuf> {
     let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = || folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
-    let tools = folder("PARTGATE_TOOLS").or_else(|| Some(cache()?.join("partgate-tools")));
+    let tools = folder("TEST_TOOLS").or_else(|| Some(cache()?.join("partgate-tools")));
     Some(tools?.join("bin"))
 }
 
