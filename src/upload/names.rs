@@ -86,13 +86,15 @@ fn check_length(text: &str, max: usize) -> Result<(), NameError> {
     }
 }
 
-/// The key of an object. Invariant: 1 to 1,024 bytes, no control characters, no empty, `.` or `..` segment.
+/// The key of an object. Invariant: 1 to 1,024 bytes, no control characters, no backslash, no empty, `.` or
+/// `..` segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectKey(String);
 
 impl ObjectKey {
-    /// Checks a key. Segments that are empty, `.` or `..` are legal in S3, but MinIO refuses `//` and SeaweedFS
-    /// refuses dots, so a key that works on one store only is refused on all.
+    /// Checks a key. Segments that are empty, `.` or `..` are legal in S3, as is a backslash, but MinIO refuses `//`,
+    /// and SeaweedFS refuses dots and makes `a\b` and `a/b` one object; so a key that is not the same on every store
+    /// is refused on all.
     ///
     /// # Errors
     /// [`NameError`] with the rule that was broken.
@@ -100,6 +102,10 @@ impl ObjectKey {
         check_length(&key, MAX_KEY_BYTES)?;
         if let Some(found) = key.chars().find(|c| c.is_control()) {
             return Err(NameError::BadCharacter { found, rule: "control characters are not allowed" });
+        }
+        if key.contains('\\') {
+            let rule = "some stores take it for a slash";
+            return Err(NameError::BadCharacter { found: '\\', rule });
         }
         if let Some(segment) = key.split('/').find(|segment| matches!(*segment, "" | "." | "..")) {
             return Err(NameError::BadSegment(segment.to_owned()));

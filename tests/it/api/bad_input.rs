@@ -139,7 +139,7 @@ async fn fingerprint_must_be_printable_and_short() {
 #[tokio::test]
 async fn key_must_be_one_that_every_store_takes() {
     let long = "k".repeat(1_025);
-    let wrong = ["", "/a", "a/", "a//b", "../a", "a/./b", "a\0b", "a\nb", long.as_str()];
+    let wrong = ["", "/a", "a/", "a//b", "../a", "a/./b", "a\\b", "a\0b", "a\nb", long.as_str()];
     check_init(wrong.map(|key| ("key", json!({"key": key})))).await;
 }
 

@@ -43,8 +43,7 @@ async fn large_file_is_sent_in_parts() {
     for (part, chunk) in created["parts"].as_array().unwrap().iter().zip(data.chunks(part_size())) {
         assert_eq!(put_part(&gateway, part, chunk.to_vec()).await.status(), 200);
     }
-    let completed = gateway.complete(id).await.expect(200);
-    assert_eq!(completed["checksum"]["type"], "FULL_OBJECT");
+    gateway.complete(id).await.expect(200);
     assert!(gateway.download(id).await == data, "the object is not the file");
 }
 

@@ -19,7 +19,9 @@ async fn condition_of_the_put_is_signed() {
     let created = open(&gateway, b"x", json!({})).await;
     let mut signed = sign(&gateway, &created, b"x", &[1]).await;
     signed[0]["headers"].as_object_mut().unwrap().remove("if-none-match");
-    assert_eq!(put_part(&gateway, &signed[0], b"x".to_vec()).await.status(), 403);
+    // MinIO says 400, the others 403.
+    assert!(put_part(&gateway, &signed[0], b"x".to_vec()).await.status().is_client_error());
+    assert_eq!(stored_keys(&gateway).await, Vec::<String>::new());
 }
 
 #[tokio::test]

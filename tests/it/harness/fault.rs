@@ -164,8 +164,13 @@ impl FaultProxy {
 
 /// A gateway that reaches its store through a proxy of faults; clients reach the store directly.
 pub(crate) async fn behind_faults() -> (Gateway, FaultProxy) {
+    behind_faults_with(Options::default()).await
+}
+
+/// The same, with other settings.
+pub(crate) async fn behind_faults_with(options: Options) -> (Gateway, FaultProxy) {
     let proxy = FaultProxy::start().await;
-    let options = Options { endpoint: Some(proxy.url.clone()), ..Options::default() };
+    let options = Options { endpoint: Some(proxy.url.clone()), ..options };
     let gateway = Gateway::start_with(options).await;
     proxy.forward_to(&gateway.store_url);
     (gateway, proxy)

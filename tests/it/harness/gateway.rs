@@ -200,9 +200,13 @@ fn settings(options: &Options, data: &TempDir, place: &Place) -> Settings {
         ("storage.access_key_id", ACCESS_KEY_ID.to_owned()),
         ("storage.secret_access_key", SECRET_ACCESS_KEY.to_owned()),
     ];
-    if TestStore::chosen() == TestStore::Embedded {
-        overrides.push(("storage.min_part_size", "1".to_owned()));
-    }
+    // What docs/stores.md tells operators to set.
+    let (setting, value) = match TestStore::chosen() {
+        TestStore::Embedded => ("storage.min_part_size", "1"),
+        TestStore::MinIo => ("storage.lists_checksums", "true"),
+        TestStore::SeaweedFs => ("storage.lists_checksums", "false"),
+    };
+    overrides.push((setting, value.to_owned()));
     overrides.extend(options.settings.iter().cloned());
     Settings::load(None, &overrides).unwrap()
 }

@@ -9,7 +9,7 @@ mod storage;
 mod stores;
 
 pub(crate) use dev::{Dev, PARTGATE};
-pub(crate) use fault::{EVERY_TIME, Fault, FaultProxy, behind_faults};
+pub(crate) use fault::{EVERY_TIME, Fault, FaultProxy, behind_faults, behind_faults_with};
 pub(crate) use gateway::{ACCESS_KEY_ID, Gateway, Options, SECRET_ACCESS_KEY};
 pub(crate) use requests::{Answer, bytes, init, put_part};
 pub(crate) use storage::{multiparts, objects, reap, s3};
