@@ -138,9 +138,10 @@ async fn fingerprint_must_be_printable_and_short() {
 
 #[tokio::test]
 async fn key_must_be_one_that_every_store_takes() {
-    let long = "k".repeat(1_025);
-    let wrong = ["", "/a", "a/", "a//b", "../a", "a/./b", "a\\b", "a\0b", "a\nb", long.as_str()];
-    check_init(wrong.map(|key| ("key", json!({"key": key})))).await;
+    let (long, long_segment) = ("k/".repeat(512) + "k", "k".repeat(256));
+    let wrong = ["", "/a", "a/", "a//b", "../a", "a/./b", "a\\b", ".uploads/a", "a\0b", "a\nb"];
+    let wrong = wrong.into_iter().chain([long.as_str(), long_segment.as_str()]).collect::<Vec<_>>();
+    check_init(wrong.into_iter().map(|key| ("key", json!({"key": key})))).await;
 }
 
 #[tokio::test]

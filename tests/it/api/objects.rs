@@ -184,6 +184,25 @@ async fn odd_key_is_uploaded_in_parts_and_downloaded() {
 }
 
 #[tokio::test]
+async fn longest_key_is_uploaded_in_parts_and_downloaded() {
+    let gateway = Gateway::start().await;
+    let key = [&*"k".repeat(255); 4].join("/");
+    let data = bytes(35, parts(1) + 500);
+    let completed = upload(&gateway, &data, json!({"key": key, "part_size": part_size()})).await;
+    assert_eq!(completed["key"], key);
+    assert!(gateway.download(id(&completed)).await == data, "the object is not the file");
+}
+
+#[tokio::test]
+async fn keys_below_the_key_of_an_object_are_uploaded_and_downloaded() {
+    let gateway = Gateway::start().await;
+    let above = upload(&gateway, b"above", json!({"key": "a"})).await;
+    let below = upload(&gateway, b"below", json!({"key": "a/b"})).await;
+    assert_eq!(gateway.download(id(&above)).await, b"above");
+    assert_eq!(gateway.download(id(&below)).await, b"below");
+}
+
+#[tokio::test]
 async fn odd_key_of_a_small_file_is_downloaded() {
     let gateway = Gateway::start().await;
     let key = "odd/%2F ?#&=+~'()*!$@,;:[]\"|<>^`{} 🦀/ü.txt";

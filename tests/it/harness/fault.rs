@@ -18,8 +18,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use super::{Gateway, Options};
-
 /// Often enough for every retry of the SDK.
 pub(crate) const EVERY_TIME: u32 = u32::MAX;
 
@@ -160,20 +158,6 @@ impl FaultProxy {
     pub(crate) fn hits(&self) -> u32 {
         self.weather.lock().unwrap().hits
     }
-}
-
-/// A gateway that reaches its store through a proxy of faults; clients reach the store directly.
-pub(crate) async fn behind_faults() -> (Gateway, FaultProxy) {
-    behind_faults_with(Options::default()).await
-}
-
-/// The same, with other settings.
-pub(crate) async fn behind_faults_with(options: Options) -> (Gateway, FaultProxy) {
-    let proxy = FaultProxy::start().await;
-    let options = Options { endpoint: Some(proxy.url.clone()), ..options };
-    let gateway = Gateway::start_with(options).await;
-    proxy.forward_to(&gateway.store_url);
-    (gateway, proxy)
 }
 
 impl Drop for FaultProxy {

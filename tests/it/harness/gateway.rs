@@ -13,9 +13,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::TestStore;
 use super::storage::client;
 use super::stores::Server;
+use super::{FaultProxy, TestStore};
 
 pub(crate) const ACCESS_KEY_ID: &str = "partgate";
 pub(crate) const SECRET_ACCESS_KEY: &str = "partgate-test-secret";
@@ -128,6 +128,20 @@ impl Gateway {
     fn place(&self) -> Place {
         Place { store_url: self.store_url.clone(), bucket: self.bucket.clone() }
     }
+}
+
+/// A gateway that reaches its store through a proxy of faults; clients reach the store directly.
+pub(crate) async fn behind_faults() -> (Gateway, FaultProxy) {
+    behind_faults_with(Options::default()).await
+}
+
+/// The same, with other settings.
+pub(crate) async fn behind_faults_with(options: Options) -> (Gateway, FaultProxy) {
+    let proxy = FaultProxy::start().await;
+    let options = Options { endpoint: Some(proxy.url.clone()), ..options };
+    let gateway = Gateway::start_with(options).await;
+    proxy.forward_to(&gateway.store_url);
+    (gateway, proxy)
 }
 
 impl Drop for Gateway {

@@ -4,7 +4,7 @@ use partgate::service::{OrphanAction, SweepMode, SweepReport};
 use time::Duration;
 
 use super::*;
-use crate::harness::Options;
+use crate::harness::{Options, TestStore};
 
 const LISTING: &str = "ListMultipartUploads";
 
@@ -80,6 +80,11 @@ async fn whoever_owns_the_prefix_may_have_all_of_it_swept() {
     let gateway = Gateway::start_with(options).await;
     let (inside, outside) =
         (multipart_at(&gateway, "in/lost").await, multipart_at(&gateway, "out/lost").await);
+    if TestStore::chosen() == TestStore::MinIo {
+        // It lists nothing below a prefix: such orphans are left to its own janitor.
+        assert_eq!(orphans_after(&gateway, Duration::days(9)).await, []);
+        return;
+    }
     // Not before any upload of such an age would be over.
     assert_eq!(told(&orphans_after(&gateway, Duration::days(7)).await), [(&*inside, Ok(false))]);
     assert_eq!(told(&orphans_after(&gateway, Duration::days(2)).await), [(&*inside, Ok(true))]);
