@@ -257,6 +257,7 @@ fn profile(reader: &mut Reader) -> Option<StoreProfile> {
         reader.problem("storage.min_part_size", "not between 1 byte and storage.max_part_size");
     }
     profile.conditional_writes = reader.parse("storage.conditional_writes", "true", boolean)?;
+    profile.lists_checksums = reader.parse("storage.lists_checksums", "true", boolean)?;
     let names = reader.list("storage.checksum_algorithms");
     if !names.is_empty() {
         profile.checksum_algorithms = vec![ChecksumAlgorithm::None];

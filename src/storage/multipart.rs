@@ -59,6 +59,7 @@ impl Storage {
     pub async fn create_multipart(&self, upload: &Upload) -> Result<CreatedMultipart, StorageError> {
         const OPERATION: &str = "CreateMultipartUpload";
         let server_side = &self.settings.server_side;
+        let declared = self.settings.profile.declared_checksum(upload.spec.checksum_algorithm);
         let mut request = self
             .client
             .create_multipart_upload()
@@ -66,8 +67,8 @@ impl Storage {
             .key(upload.spec.key.as_str())
             .content_type(&upload.spec.content_type)
             .metadata(METADATA_UPLOAD_ID, upload.id.to_string())
-            .set_checksum_algorithm(sdk_algorithm(upload.spec.checksum_algorithm))
-            .set_checksum_type(upload.spec.checksum_algorithm.object_type().map(sdk_type))
+            .set_checksum_algorithm(declared.and_then(|(kind, _)| sdk_algorithm(kind)))
+            .set_checksum_type(declared.map(|(_, checksum_type)| sdk_type(checksum_type)))
             .set_server_side_encryption(server_side.encryption.as_deref().map(ServerSideEncryption::from))
             .set_ssekms_key_id(server_side.kms_key_id.clone())
             .set_storage_class(server_side.storage_class.as_deref().map(StorageClass::from))
@@ -93,7 +94,8 @@ impl Storage {
             .ok_or_else(|| StorageError::unavailable(OPERATION, "the answer has no upload id"))
     }
 
-    /// Puts the parts together. `expected` is the object's checksum where the parts' combine to one.
+    /// Puts the parts together. `expected` is the object's checksum where the parts' combine to one; where storage
+    /// does not list those, the one that the client declared, so that storage itself refuses what is not the file.
     ///
     /// # Errors
     /// [`StorageError`]; an answer of 200 with an error inside counts as that error.
@@ -118,7 +120,9 @@ impl Storage {
         if !upload.spec.overwrite && self.settings.profile.conditional_writes {
             request = request.if_none_match("*");
         }
-        if let Some(expected) = expected.filter(|sum| sum.checksum_type == ChecksumType::FullObject) {
+        let declared = declared_checksum(upload);
+        let expected = expected.filter(|sum| sum.checksum_type == ChecksumType::FullObject);
+        if let Some(expected) = expected.or(declared.as_ref()) {
             // Garage refuses the type without the value, so they go together.
             let value = Some(expected.value.clone());
             request = request.checksum_type(SdkType::FullObject);
@@ -238,6 +242,15 @@ fn found_multipart(upload: &types::MultipartUpload) -> Option<FoundMultipart> {
         upload.initiated().and_then(|time| OffsetDateTime::from_unix_timestamp(time.secs()).ok());
     let id = S3UploadId(upload.upload_id()?.to_owned());
     Some(FoundMultipart { key: upload.key()?.to_owned(), id, initiated_at })
+}
+
+/// The whole object's checksum as the client declared it; only kinds that cover the whole object can be declared.
+fn declared_checksum(upload: &Upload) -> Option<ObjectChecksum> {
+    upload.checksum.map(|checksum| ObjectChecksum {
+        algorithm: checksum.algorithm(),
+        checksum_type: ChecksumType::FullObject,
+        value: checksum.to_base64(),
+    })
 }
 
 fn sdk_algorithm(algorithm: ChecksumAlgorithm) -> Option<SdkAlgorithm> {

@@ -4,17 +4,19 @@ use partgate::service::{OrphanAction, SweepMode, SweepReport};
 use time::Duration;
 
 use super::*;
+use crate::harness::{Options, TestStore};
 
 const LISTING: &str = "ListMultipartUploads";
 
 /// A multipart upload that the gateway did not open.
 async fn multipart_at(gateway: &Gateway, key: &str) -> String {
-    let created = s3(gateway).create_multipart_upload().bucket(BUCKET).key(key).send().await.unwrap();
+    let created =
+        s3(gateway).create_multipart_upload().bucket(&gateway.bucket).key(key).send().await.unwrap();
     created.upload_id.unwrap()
 }
 
 async fn ids(gateway: &Gateway) -> Vec<String> {
-    let mut ids: Vec<_> = multiparts(gateway).await.into_iter().map(|(id, _)| id).collect();
+    let mut ids: Vec<_> = multiparts(gateway).await.into_iter().map(|(_, id)| id).collect();
     ids.sort();
     ids
 }
@@ -78,6 +80,11 @@ async fn whoever_owns_the_prefix_may_have_all_of_it_swept() {
     let gateway = Gateway::start_with(options).await;
     let (inside, outside) =
         (multipart_at(&gateway, "in/lost").await, multipart_at(&gateway, "out/lost").await);
+    if TestStore::chosen() == TestStore::MinIo {
+        // It lists nothing below a prefix: such orphans are left to its own janitor.
+        assert_eq!(orphans_after(&gateway, Duration::days(9)).await, []);
+        return;
+    }
     // Not before any upload of such an age would be over.
     assert_eq!(told(&orphans_after(&gateway, Duration::days(7)).await), [(&*inside, Ok(false))]);
     assert_eq!(told(&orphans_after(&gateway, Duration::days(2)).await), [(&*inside, Ok(true))]);
@@ -98,8 +105,8 @@ async fn dry_run_tells_orphans_and_leaves_them() {
 
 #[tokio::test]
 async fn fleet_lists_the_bucket_once_an_interval() {
-    let gateway = Gateway::start().await;
-    let listings = || gateway.store.requests().count(LISTING);
+    let (gateway, proxy) = behind_faults().await;
+    let listings = || proxy.count(LISTING);
     for _ in 0..3 {
         gateway.sweep(SweepMode::Act).await;
     }

@@ -165,7 +165,7 @@ async fn abort_loses_once_storage_was_asked_for_the_object() {
 async fn abort_during_create_leaves_no_multipart_upload() {
     let (gateway, proxy) = behind_faults().await;
     let hold = proxy.hold_answer("CreateMultipartUpload");
-    let body = json!({"filename": "a", "size": 3 * PART, "part_size": PART});
+    let body = json!({"filename": "a", "size": parts(3), "part_size": part_size()});
     let abort = async {
         hold.arrived().await;
         let page = gateway.get("/upload").await.expect(200);
@@ -183,7 +183,7 @@ async fn reaped_upload_reopened_by_two_gateways_has_one_multipart_upload() {
     let gateway = Gateway::start().await;
     let other = gateway.another().await;
     let mut sent = Sent::three_parts(&gateway).await;
-    reap_all(&gateway).await;
+    reap(&gateway).await;
     let path = format!("/upload/{}/status?refresh=true", sent.id);
     let urls = [&gateway.url, &other].into_iter().cycle().take(8);
     let answers = join_all(urls.map(|url| gateway.call_at(url, Method::GET, &path, None))).await;

@@ -5,16 +5,13 @@ use reqwest::Method;
 use reqwest::header::RETRY_AFTER;
 
 use super::*;
+use crate::harness::{Options, behind_faults_with};
 
 const COMPLETE: &str = "CompleteMultipartUpload";
 
 /// A gateway whose complete calls do not wait, behind a proxy that can hold storage's answers.
 async fn impatient() -> (Gateway, FaultProxy) {
-    let proxy = FaultProxy::start().await;
-    let options = Options { endpoint: Some(proxy.url.clone()), ..Options::default() };
-    let gateway = Gateway::start_with(options.with("uploads.complete_wait", "50ms")).await;
-    proxy.forward_to(&gateway.store_url);
-    (gateway, proxy)
+    behind_faults_with(Options::default().with("uploads.complete_wait", "50ms")).await
 }
 
 /// Repeats complete until it is done.
@@ -41,7 +38,7 @@ async fn completion_that_outlasts_its_call_goes_on_and_is_collected() {
     hold.release();
     completed(&gateway, &sent.id).await;
     sent.assert_whole(&gateway).await;
-    assert_eq!(gateway.store.requests().count(COMPLETE), 1);
+    assert_eq!(proxy.count(COMPLETE), 1);
 }
 
 #[tokio::test]
@@ -72,7 +69,7 @@ async fn another_gateway_waits_for_the_one_that_is_at_it() {
     let answer = completed(&gateway, &sent.id).await;
     let at_other = gateway.call_at(&other, Method::POST, &path, Some(json!({}))).await;
     assert_eq!(at_other.expect(200), answer);
-    assert_eq!(gateway.store.requests().count(COMPLETE), 1, "its work was not done twice");
+    assert_eq!(proxy.count(COMPLETE), 1, "its work was not done twice");
 }
 
 #[tokio::test]
@@ -96,7 +93,7 @@ async fn another_gateway_takes_over_from_one_that_is_gone() {
 #[tokio::test]
 async fn status_shows_how_much_of_the_object_is_verified() {
     let (gateway, proxy) = impatient().await;
-    let data = bytes(5, 3 * PART);
+    let data = bytes(5, parts(3));
     let sha256 = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&data));
     let sent = Sent::open(&gateway, data, json!({ "sha256": sha256 })).await;
     sent.send(&gateway, [1, 2, 3]).await;
@@ -112,10 +109,7 @@ async fn status_shows_how_much_of_the_object_is_verified() {
 
 #[tokio::test]
 async fn load_that_is_too_much_is_shed_at_once_and_taken_again_later() {
-    let proxy = FaultProxy::start().await;
-    let options = Options { endpoint: Some(proxy.url.clone()), ..Options::default() };
-    let gateway = Gateway::start_with(options.with("max_in_flight", "1")).await;
-    proxy.forward_to(&gateway.store_url);
+    let (gateway, proxy) = behind_faults_with(Options::default().with("max_in_flight", "1")).await;
     let sent = Sent::three_parts(&gateway).await;
     let hold = proxy.hold_answer(COMPLETE);
     let shed = async {

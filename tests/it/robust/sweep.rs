@@ -129,7 +129,7 @@ async fn stuck_completion_of_a_reaped_upload_expires_in_the_end() {
     proxy.fail("CompleteMultipartUpload", Fault::SlowDown, EVERY_TIME);
     gateway.complete(&sent.id).await.problem(503, "storage_unavailable");
     proxy.clear();
-    reap_all(&gateway).await;
+    reap(&gateway).await;
     gateway.clock.advance(LIFETIME);
     // The first sweep hears that the parts are gone, which opens the upload again; after its wait comes the end.
     let report = gateway.sweep(SweepMode::Act).await;
