@@ -53,6 +53,7 @@ postgresql() {
   if ! compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; then
     [[ $(id -u) = 0 ]] && command -v apt-get >/dev/null ||
       { skip postgresql "there is none in /usr/lib/postgresql, and only root can install it"; return; }
+    attempt postgresql apt-get update || return 0
     attempt postgresql env DEBIAN_FRONTEND=noninteractive apt-get install --yes postgresql || return 0
   fi
   echo "tools: postgresql $(compgen -G '/usr/lib/postgresql/*/bin/postgres' | tail -n 1 | cut -d/ -f5) ok"
