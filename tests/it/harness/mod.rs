@@ -2,11 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without should end it")]
 
 mod dev;
+mod dice;
 mod fault;
 mod gateway;
 mod requests;
 
 pub(crate) use dev::{Dev, PARTGATE};
-pub(crate) use fault::{EVERY_TIME, Fault, FaultProxy};
+pub(crate) use dice::Dice;
+pub(crate) use fault::{EVERY_TIME, Fault, FaultCounts, FaultProxy, Weather};
 pub(crate) use gateway::{ACCESS_KEY_ID, BUCKET, Gateway, Options, SECRET_ACCESS_KEY};
 pub(crate) use requests::{Answer, bytes, init, put_part};
