@@ -81,6 +81,7 @@ impl App {
             public_url: settings.public_url.clone().unwrap_or_default(),
             auth: settings.auth,
             cors_origins: settings.cors_origins.clone(),
+            max_in_flight: settings.max_in_flight,
             metrics,
         };
         let sweep_interval = settings.sweep_interval;

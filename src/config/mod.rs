@@ -11,7 +11,7 @@ use std::time::Duration;
 pub use reader::{Effective, Origin, SettingProblem};
 pub use secret::Secret;
 
-use crate::service::Rules;
+use crate::service::{Orphans, Rules};
 use crate::sigv4::AddressingStyle;
 use crate::storage::{Connection, ServerSide, StaticKeys, StorageSettings, StoreProfile};
 use crate::upload::{ChecksumAlgorithm, ObjectKey};
@@ -50,6 +50,8 @@ pub struct Settings {
     pub auth: AuthMode,
     /// The origins whose pages may call the API: exact, with any port (`http://localhost:*`), or `*`.
     pub cors_origins: Vec<String>,
+    /// How many calls of the API, and how many proxied parts, may be under way at once.
+    pub max_in_flight: usize,
     /// How the log is written.
     pub log: LogFormat,
     /// Every setting with its value and where it came from, secrets hidden.
@@ -116,16 +118,18 @@ impl Settings {
             }
         }
         let sweep_interval = reader.duration("sweep.interval", "10m", Duration::from_secs(1)..=MAX_URL_TTL);
+        let max_in_flight = reader.parse("max_in_flight", "1024", max_in_flight);
         let log = reader.parse("log.format", "text", log_format);
         let rules = rules(&mut reader);
         let storage = storage(&mut reader);
         let effective = reader.finish()?;
-        match (listen, auth, database, sweep_interval, log, rules, storage) {
+        match (listen, auth, database, sweep_interval, max_in_flight, log, rules, storage) {
             (
                 Some(listen),
                 Some(auth),
                 Some(database),
                 Some(sweep_interval),
+                Some(max_in_flight),
                 Some(log),
                 Some(rules),
                 Some(storage),
@@ -138,6 +142,7 @@ impl Settings {
                 sweep_interval,
                 auth,
                 cors_origins,
+                max_in_flight,
                 log,
                 effective,
             }),
@@ -157,10 +162,16 @@ fn rules(reader: &mut Reader) -> Option<Rules> {
     let max_size_bytes = reader.optional_size("uploads.max_size");
     let sign_limit = reader.parse("uploads.sign_limit", "1000", sign_limit);
     let complete_wait = reader.duration("uploads.complete_wait", "20s", Duration::ZERO..=minute * 5);
+    let orphans = reader.parse("sweep.orphans", "known", orphans);
     let keep_finished = reader.duration("sweep.keep_finished", "30d", Duration::from_secs(60)..=days(3650));
     let key_prefix = reader.text("storage.prefix", Some("")).unwrap_or_default();
     if let Err(error) = ObjectKey::new(format!("{key_prefix}x")) {
         reader.problem("storage.prefix", error.to_string());
+    }
+    if key_prefix.is_empty() && orphans == Some(Orphans::All) {
+        let detail = "\"all\" needs a storage.prefix that is this gateway's alone: without one it would abort \
+                      everybody's multipart uploads in the bucket";
+        reader.problem("sweep.orphans", detail);
     }
     if key_prefix.len() > MAX_PREFIX_BYTES {
         reader.problem("storage.prefix", format!("longer than {MAX_PREFIX_BYTES} bytes"));
@@ -175,6 +186,7 @@ fn rules(reader: &mut Reader) -> Option<Rules> {
         sign_limit: sign_limit?,
         complete_wait: complete_wait?,
         keep_finished: time::Duration::try_from(keep_finished?).ok()?,
+        orphans: orphans?,
     })
 }
 
@@ -275,6 +287,22 @@ fn sign_limit(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(limit @ 1..=1_000) => Ok(limit),
         _ => Err(format!("{text:?} is not between 1 and 1000")),
+    }
+}
+
+fn max_in_flight(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(limit @ 1..=100_000) => Ok(limit),
+        _ => Err(format!("{text:?} is not between 1 and 100000")),
+    }
+}
+
+fn orphans(text: &str) -> Result<Orphans, String> {
+    match text {
+        "known" => Ok(Orphans::Known),
+        "all" => Ok(Orphans::All),
+        "leave" => Ok(Orphans::Leave),
+        _ => Err(format!("{text:?} is not \"known\", \"all\" or \"leave\"")),
     }
 }
 

@@ -5,6 +5,7 @@ use aws_sdk_s3::types::{
     self, ChecksumAlgorithm as SdkAlgorithm, ChecksumType as SdkType, CompletedMultipartUpload,
     ServerSideEncryption, StorageClass,
 };
+use time::OffsetDateTime;
 
 use super::{Storage, StorageError, StorageErrorKind};
 use crate::upload::{
@@ -30,6 +31,24 @@ pub struct CreatedMultipart {
     pub id: S3UploadId,
     /// Whether an attempt without an answer came before, which may have opened another one that nobody knows.
     pub may_have_twin: bool,
+}
+
+/// A multipart upload that the bucket lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundMultipart {
+    /// The key of its object.
+    pub key: String,
+    /// Storage's name of it.
+    pub id: S3UploadId,
+    /// When it was opened, by storage's clock.
+    pub initiated_at: Option<OffsetDateTime>,
+}
+
+/// Where the next page of a listing begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MultipartMarker {
+    key: String,
+    id: Option<String>,
 }
 
 impl Storage {
@@ -160,6 +179,37 @@ impl Storage {
         Ok(at_key.filter_map(|found| found.upload_id()).map(|id| S3UploadId(id.to_owned())).collect())
     }
 
+    /// A page of all multipart uploads under a prefix, and where the next one begins. MinIO answers an empty page to
+    /// any prefix that is not a whole key.
+    ///
+    /// # Errors
+    /// [`StorageError`] when storage does not answer or refuses.
+    pub async fn multiparts_under(
+        &self,
+        prefix: &str,
+        after: Option<MultipartMarker>,
+    ) -> Result<(Vec<FoundMultipart>, Option<MultipartMarker>), StorageError> {
+        let page = self
+            .client
+            .list_multipart_uploads()
+            .bucket(self.bucket())
+            .set_prefix(Some(prefix.to_owned()).filter(|prefix| !prefix.is_empty()))
+            .set_key_marker(after.as_ref().map(|after| after.key.clone()))
+            .set_upload_id_marker(after.as_ref().and_then(|after| after.id.clone()))
+            .send()
+            .await
+            .map_err(|error| StorageError::from_sdk("ListMultipartUploads", error))?;
+        let found: Vec<_> = page.uploads().iter().filter_map(found_multipart).collect();
+        let next = (page.is_truncated() == Some(true)).then(|| match page.next_key_marker() {
+            Some(key) => Some((key.to_owned(), page.next_upload_id_marker().map(str::to_owned))),
+            // SeaweedFS leaves the marker out, and does not sort.
+            None => found.iter().map(|found| (found.key.clone(), None)).max(),
+        });
+        let next = next.flatten().map(|(key, id)| MultipartMarker { key, id });
+        // A store that repeats its marker would be read for ever.
+        Ok((found, next.filter(|next| after.as_ref() != Some(next))))
+    }
+
     /// Whether storage still holds anything of a multipart upload.
     ///
     /// # Errors
@@ -181,6 +231,13 @@ impl Storage {
             Err(error) => Err(error),
         }
     }
+}
+
+fn found_multipart(upload: &types::MultipartUpload) -> Option<FoundMultipart> {
+    let initiated_at =
+        upload.initiated().and_then(|time| OffsetDateTime::from_unix_timestamp(time.secs()).ok());
+    let id = S3UploadId(upload.upload_id()?.to_owned());
+    Some(FoundMultipart { key: upload.key()?.to_owned(), id, initiated_at })
 }
 
 fn sdk_algorithm(algorithm: ChecksumAlgorithm) -> Option<SdkAlgorithm> {

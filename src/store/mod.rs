@@ -194,6 +194,19 @@ impl Store {
         on_each!(self, store => store.owners(ids, multiparts).await)
     }
 
+    /// Whether this gateway is to do a job that is done once for the whole fleet: it is not due again before `next`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn claim_job(
+        &self,
+        job: &str,
+        now: OffsetDateTime,
+        next: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        on_each!(self, store => store.claim_job(job, now, next).await)
+    }
+
     /// How many finished uploads have not changed since `before` and have nothing left in storage.
     ///
     /// # Errors

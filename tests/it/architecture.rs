@@ -63,6 +63,7 @@ const MAP: &[(&str, &[&str])] = &[
             "serde",
             "serde_json",
             "serde_path_to_error",
+            "tokio",
             "tower",
             "tower_http",
             "tracing",

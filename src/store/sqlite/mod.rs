@@ -369,6 +369,24 @@ impl SqliteStore {
         rows.iter().map(rows::upload).collect()
     }
 
+    pub(in crate::store) async fn claim_job(
+        &self,
+        job: &str,
+        now: OffsetDateTime,
+        next: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let claimed = sqlx::query(
+            "INSERT INTO jobs (name, due_at) VALUES (?1, ?3) \
+             ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at WHERE jobs.due_at <= ?2",
+        )
+        .bind(job)
+        .bind(micros(now))
+        .bind(micros(next))
+        .execute(&self.writer)
+        .await?;
+        Ok(claimed.rows_affected() == 1)
+    }
+
     pub(in crate::store) async fn count_finished_before(
         &self,
         before: OffsetDateTime,

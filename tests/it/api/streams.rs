@@ -182,9 +182,13 @@ async fn stream_longer_than_ten_thousand_parts_is_refused() {
 async fn stream_obeys_the_largest_size() {
     let gateway = Gateway::start_with(Options::default().with("uploads.max_size", "1500")).await;
     let created = open_stream(&gateway, json!({})).await;
-    send(&gateway, &created, &bytes(61, 2_000), &[1, 2]).await;
+    send(&gateway, &created, &bytes(61, 1_500), &[1, 2]).await;
+    let beyond = json!({"parts": [{"number": 2, "size": 501}]});
+    let problem = gateway.post(&format!("/upload/{}/sign", id(&created)), beyond).await;
+    assert_eq!(problem.problem(413, "too_large")["limit"], 1_500);
     let problem = complete(&gateway, &created, json!({"size": 2_000})).await.problem(413, "too_large");
     assert_eq!(problem["limit"], 1_500);
+    complete(&gateway, &created, json!({"size": 1_500})).await.expect(200);
 }
 
 #[tokio::test]

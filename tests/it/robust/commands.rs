@@ -130,7 +130,7 @@ async fn sweep_says_in_json_what_it_would_do_and_then_does_it() {
         serde_json::from_str(&succeeded(&partgate(&arguments, &[]).await)).unwrap()
     };
     let action = json!({"upload_id": id, "action": "expire", "state": "open", "error": null});
-    let planned = json!({"dry_run": true, "actions": [action], "forgotten": 0});
+    let planned = json!({"dry_run": true, "actions": [action], "orphans": [], "forgotten": 0});
     assert_eq!(sweep(&["--dry-run"]).await, planned);
     assert_eq!(multiparts(&gateway).await.len(), 1);
     assert_eq!(sweep(&[]).await["actions"][0]["state"], "expired");

@@ -6,8 +6,10 @@ mod commands;
 mod complete;
 mod crash;
 mod create;
+mod orphans;
 mod races;
 mod scale;
+mod slow;
 mod sweep;
 mod weather;
 
