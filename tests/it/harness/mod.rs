@@ -3,12 +3,14 @@
 
 mod dev;
 mod dice;
+mod digest;
 mod fault;
 mod gateway;
 mod requests;
 
 pub(crate) use dev::{Dev, PARTGATE};
 pub(crate) use dice::Dice;
+pub(crate) use digest::{checksum, digest, sha256_hex};
 pub(crate) use fault::{EVERY_TIME, Fault, FaultCounts, FaultProxy, Weather};
 pub(crate) use gateway::{ACCESS_KEY_ID, BUCKET, Gateway, Options, SECRET_ACCESS_KEY};
 pub(crate) use requests::{Answer, bytes, init, put_part};
