@@ -91,6 +91,14 @@ impl Settings {
         Self::from_reader(Reader::load(file, overrides)?)
     }
 
+    /// Takes these values and no others: neither a file nor the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every problem at once.
+    pub fn of(values: &[(&str, String)]) -> Result<Self, ConfigError> {
+        Self::from_reader(Reader::of(values))
+    }
+
     fn from_reader(mut reader: Reader) -> Result<Self, ConfigError> {
         let listen = reader.parse("listen", "127.0.0.1:8080", socket_address);
         let auth = reader.parse("auth.mode", "open", auth_mode);
@@ -343,7 +351,7 @@ mod tests {
 
     fn load(overrides: &[(&str, &str)]) -> Result<Settings, ConfigError> {
         let overrides: Vec<_> = overrides.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
-        Settings::from_reader(Reader::from_overrides(&overrides).unwrap())
+        Settings::of(&overrides)
     }
 
     fn problems(overrides: &[(&str, &str)]) -> Vec<String> {

@@ -167,5 +167,5 @@ fn settings(options: &Options, data: &TempDir, store: SocketAddr) -> Settings {
         ("storage.min_part_size", "1".to_owned()),
     ];
     overrides.extend(options.settings.iter().cloned());
-    Settings::load(None, &overrides).unwrap()
+    Settings::of(&overrides).unwrap()
 }
