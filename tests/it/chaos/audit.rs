@@ -291,7 +291,7 @@ fn settings(world: &World) -> Settings {
         // What cannot be found without listing the whole bucket counts as leaked.
         ("sweep.orphans", "leave".to_owned()),
     ];
-    Settings::load(None, &overrides).unwrap()
+    Settings::of(&overrides).unwrap()
 }
 
 async fn rows(service: &Service) -> BTreeMap<String, Upload> {

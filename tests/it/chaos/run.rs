@@ -21,7 +21,7 @@ pub(super) struct Plan {
     pub(super) habits: Habits,
     /// Clients at once.
     pub(super) clients: u64,
-    /// Uploads at least; clients go on until the kills are done too.
+    /// Uploads at least; clients go on until kills and faults are enough too.
     pub(super) uploads: u64,
     /// Gateways that are killed.
     pub(super) kills: u32,
@@ -29,6 +29,8 @@ pub(super) struct Plan {
     pub(super) kill_after_ms: RangeInclusive<u64>,
     /// How many of a hundred requests to storage meet a fault.
     pub(super) weather_percent: u64,
+    /// Faults at least.
+    pub(super) faults: u32,
 }
 
 /// What happened in a run.
@@ -90,11 +92,11 @@ pub(super) async fn run(seed: &Seed, plan: Plan) -> Tally {
         }
     });
     let kill = async {
-        let killed_during = kill(&world, dice.of(2), plan.kills, plan.kill_after_ms.clone()).await;
+        let killed = kill(&world, dice.of(2), (plan.kills, plan.faults), plan.kill_after_ms.clone()).await;
         stop.store(true, Ordering::Relaxed);
-        killed_during
+        killed
     };
-    let (records, killed_during, sweeps_killed, ()) = tokio::join!(
+    let (records, (kills, killed_during), sweeps_killed, ()) = tokio::join!(
         join_all(clients),
         kill,
         kill_sweeps(&world, dice.of(3), &stop),
@@ -103,7 +105,7 @@ pub(super) async fn run(seed: &Seed, plan: Plan) -> Tally {
     let records: Vec<Record> = records.into_iter().flatten().collect();
     let faults = world.proxy.counts();
     let ends = Audit::new(&mut world, &records).await.pass().await;
-    let (kills, seconds) = (plan.kills, started.elapsed().as_secs_f64());
+    let seconds = started.elapsed().as_secs_f64();
     let tally = Tally { kills, sweeps_killed, killed_during, faults, ends, seconds, seed: seed.value };
     say(&tally.to_string());
     tally
@@ -127,15 +129,17 @@ fn weather(dice: Dice, percent: u64) -> Weather {
     Weather { dice, percent, kinds }
 }
 
-/// Kills gateways at random instants, half of them near a request to storage, and starts each again at once.
+/// Kills gateways at random instants, half of them near a request to storage, and starts each again at once, until
+/// there were enough kills and faults. Answers how many, and what gateways were at.
 async fn kill(
     world: &World,
     mut dice: Dice,
-    kills: u32,
+    (kills, faults): (u32, u32),
     after_ms: RangeInclusive<u64>,
-) -> BTreeMap<&'static str, u32> {
+) -> (u32, BTreeMap<&'static str, u32>) {
     let mut during = BTreeMap::new();
-    for _ in 0..kills {
+    let mut killed = 0;
+    while killed < kills || world.proxy.hits() < faults {
         world.check_patience();
         tokio::time::sleep(Duration::from_millis(dice.within(after_ms.clone()))).await;
         if dice.chance(50) {
@@ -148,9 +152,10 @@ async fn kill(
             *during.entry(name).or_default() += 1;
         }
         world.fleet.kill(number);
+        killed += 1;
         world.fleet.run(number).await;
     }
-    during
+    (killed, during)
 }
 
 /// Starts sweeps and kills them; answers how many had not ended by themselves.

@@ -41,8 +41,8 @@ pub(super) struct World {
     /// Calls that are under way, by gateway and name.
     calls: Mutex<BTreeMap<(usize, &'static str), u32>>,
     deadline: Instant,
-    /// Where databases and logs are.
-    pub(super) folder: TempDir,
+    /// Databases and logs; deleted with it.
+    _folder: TempDir,
 }
 
 impl World {
@@ -59,7 +59,7 @@ impl World {
         let fleet = Fleet::start(folder.path(), &settings, setup.gateways).await;
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
         let deadline = Instant::now() + PATIENCE;
-        Self { fleet, proxy, past, database, http, calls: Mutex::default(), deadline, folder }
+        Self { fleet, proxy, past, database, http, calls: Mutex::default(), deadline, _folder: folder }
     }
 
     /// Whether there is time left.

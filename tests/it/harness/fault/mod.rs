@@ -144,9 +144,11 @@ struct Faults {
 impl Faults {
     fn next(&mut self, operation: &'static str) -> Option<Fault> {
         let matches = |rule: &&mut Rule| rule.left > 0 && [operation, "*"].contains(&rule.operation);
-        let fault = if self.is_away {
-            Some(Fault::Reset)
-        } else if let Some(rule) = self.rules.iter_mut().find(matches) {
+        if self.is_away {
+            *self.counts.entry(("away", operation)).or_default() += 1;
+            return Some(Fault::Reset);
+        }
+        let fault = if let Some(rule) = self.rules.iter_mut().find(matches) {
             rule.left -= u32::from(rule.left != EVERY_TIME);
             Some(rule.fault.clone())
         } else {
