@@ -1,6 +1,6 @@
 # Everything a developer runs. CI runs the same commands: see .ci/run.
 
-.PHONY: build dev test lint openapi conformance bench
+.PHONY: build dev test soak lint openapi conformance bench
 
 build:
 	cargo build --release
@@ -11,6 +11,11 @@ dev:
 # All tests: unit and property tests, the API and command suites on the embedded store, the store's conformance.
 test:
 	cargo test --workspace
+
+# Gateways killed and storage failing at random, so many rounds of it: make soak N=100 [SEED=…]
+N ?= 10
+soak:
+	PARTGATE_SOAK=$(N) $(if $(SEED),PARTGATE_SEED=$(SEED)) cargo test -p partgate --test it chaos::
 
 lint:
 	cargo fmt --all --check

@@ -7,7 +7,6 @@
 
 mod audit;
 mod client;
-mod fleet;
 mod record;
 mod run;
 mod seed;

@@ -12,8 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
-use super::fleet::Fleet;
-use crate::harness::{ACCESS_KEY_ID, Answer, BUCKET, Dice, FaultProxy, Gateway, Options, SECRET_ACCESS_KEY};
+use crate::harness::{Answer, Dice, FaultProxy, Fleet, Gateway, Options};
 
 /// How long an upload may take, as the settings have it.
 pub(super) const LIFETIME: time::Duration = time::Duration::days(7);
@@ -169,15 +168,9 @@ fn sqlite(folder: &Path) -> String {
 
 /// Short times, so that a run sees timeouts, sweeps and completions that outlast their calls.
 fn settings(database: &str, storage: &str, orphans: &str) -> String {
+    let usual = Fleet::settings(database, storage);
     format!(
-        "listen = \"127.0.0.1:0\"\n\
-         database = \"{database}\"\n\
-         [storage]\n\
-         endpoint = \"{storage}\"\n\
-         bucket = \"{BUCKET}\"\n\
-         access_key_id = \"{ACCESS_KEY_ID}\"\n\
-         secret_access_key = \"{SECRET_ACCESS_KEY}\"\n\
-         min_part_size = \"1\"\n\
+        "{usual}\
          connect_timeout = \"1s\"\n\
          attempt_timeout = \"1s\"\n\
          operation_timeout = \"3s\"\n\
@@ -186,8 +179,6 @@ fn settings(database: &str, storage: &str, orphans: &str) -> String {
          complete_wait = \"2s\"\n\
          [sweep]\n\
          interval = \"1s\"\n\
-         orphans = \"{orphans}\"\n\
-         [log]\n\
-         format = \"json\"\n"
+         orphans = \"{orphans}\"\n"
     )
 }

@@ -6,6 +6,7 @@ mod commands;
 mod complete;
 mod crash;
 mod create;
+mod disk;
 mod faults;
 mod orphans;
 mod races;

@@ -9,13 +9,13 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::harness::PARTGATE;
+use super::{ACCESS_KEY_ID, BUCKET, PARTGATE, SECRET_ACCESS_KEY};
 
 /// A process starts in a tenth of a second; on a busy machine it may take much longer.
 const START: Duration = Duration::from_secs(30);
 
 /// Processes of one settings file.
-pub(super) struct Fleet {
+pub(crate) struct Fleet {
     folder: PathBuf,
     gateways: Vec<Mutex<Option<Process>>>,
 }
@@ -35,7 +35,7 @@ impl Drop for Process {
 
 impl Fleet {
     /// Starts so many gateways with these settings; their logs go to the folder.
-    pub(super) async fn start(folder: &Path, settings: &str, size: usize) -> Self {
+    pub(crate) async fn start(folder: &Path, settings: &str, size: usize) -> Self {
         std::fs::write(folder.join("partgate.toml"), settings).unwrap();
         let gateways = (0..size).map(|_| Mutex::new(None)).collect();
         let fleet = Self { folder: folder.to_owned(), gateways };
@@ -45,22 +45,43 @@ impl Fleet {
         fleet
     }
 
-    pub(super) fn size(&self) -> usize {
+    /// The settings of a gateway over this database and storage; tables may be added.
+    pub(crate) fn settings(database: &str, storage: &str) -> String {
+        format!(
+            "listen = \"127.0.0.1:0\"\n\
+             database = \"{database}\"\n\
+             [log]\n\
+             format = \"json\"\n\
+             [storage]\n\
+             endpoint = \"{storage}\"\n\
+             bucket = \"{BUCKET}\"\n\
+             access_key_id = \"{ACCESS_KEY_ID}\"\n\
+             secret_access_key = \"{SECRET_ACCESS_KEY}\"\n\
+             min_part_size = \"1\"\n"
+        )
+    }
+
+    pub(crate) fn size(&self) -> usize {
         self.gateways.len()
     }
 
     /// Where a gateway can be called; none while it is dead.
-    pub(super) fn url(&self, number: usize) -> Option<String> {
+    pub(crate) fn url(&self, number: usize) -> Option<String> {
         self.gateways[number].lock().unwrap().as_ref().map(|process| process.url.clone())
     }
 
+    /// The process id of a gateway that lives.
+    pub(crate) fn pid(&self, number: usize) -> u32 {
+        self.gateways[number].lock().unwrap().as_ref().unwrap().child.id()
+    }
+
     /// Ends a gateway without any warning (SIGKILL).
-    pub(super) fn kill(&self, number: usize) {
+    pub(crate) fn kill(&self, number: usize) {
         drop(self.gateways[number].lock().unwrap().take());
     }
 
     /// Starts a dead gateway, at another port.
-    pub(super) async fn run(&self, number: usize) {
+    pub(crate) async fn run(&self, number: usize) {
         let mut child = self.command("serve").stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_file(number));
@@ -86,14 +107,16 @@ impl Fleet {
     }
 
     /// One `partgate sweep`, to be waited for or killed.
-    pub(super) fn sweep(&self) -> Child {
+    pub(crate) fn sweep(&self) -> Child {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join("sweep.log"));
         self.command("sweep").stdout(Stdio::null()).stderr(log.unwrap()).spawn().unwrap()
     }
 
     fn command(&self, name: &str) -> Command {
-        let mut command = Command::new(PARTGATE);
-        command.args([name, "--config"]).arg(self.folder.join("partgate.toml"));
+        // A quota that is used up is an error of a write; unless ignored, its signal would end the process.
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", PARTGATE, name, "--config"]);
+        command.arg(self.folder.join("partgate.toml"));
         command.env_clear().env("RUST_LOG", "warn,partgate=debug").stdin(Stdio::null());
         command
     }
@@ -107,7 +130,7 @@ impl Fleet {
     }
 
     /// What all gateways and sweeps have said of an upload, in the order of time.
-    pub(super) fn log_of(&self, upload_id: &str) -> Vec<String> {
+    pub(crate) fn log_of(&self, upload_id: &str) -> Vec<String> {
         let mut lines = Vec::new();
         for (number, name) in (0..self.size()).map(|number| (number, format!("gateway{number}"))) {
             let log = self.log(number);
