@@ -113,7 +113,7 @@ impl<'a> Client<'a> {
         }
         if next == Next::GoOn {
             match self.record.fate {
-                Fate::Complete => panic!("{} does not come to an end", self.record.upload_id),
+                Fate::Complete => self.give_up("does not come to an end"),
                 Fate::Abort => self.abort().await,
                 Fate::Race => self.race().await,
                 Fate::Leave => {}
@@ -131,15 +131,13 @@ impl<'a> Client<'a> {
             (200, Some("creating" | "open" | "completing")) => {}
             (200, Some("completed")) if self.has_asked => return self.complete().await,
             (200, Some("expired" | "aborting" | "aborted")) => return self.gone(&answer),
-            _ => return self.unexpected("status", &answer),
+            _ => self.unexpected("status", &answer),
         }
         self.record.hear(&answer.body["missing"], &answer.body["received_parts"]);
         let mut to_send = self.record.to_send();
         if to_send.is_empty() {
-            return match self.record.fate {
-                Fate::Complete => self.complete().await,
-                Fate::Abort | Fate::Race | Fate::Leave => Next::GoOn,
-            };
+            let completes = self.record.fate == Fate::Complete || self.has_asked;
+            return if completes { self.complete().await } else { Next::GoOn };
         }
         to_send.truncate(usize::try_from(self.dice.within(1..=8)).unwrap());
         if self.send(&to_send).await == Next::Stop {
@@ -157,7 +155,7 @@ impl<'a> Client<'a> {
         match answer.status.as_u16() {
             200 => {}
             409 | 410 => return self.gone(&answer),
-            _ => return self.unexpected("sign", &answer),
+            _ => self.unexpected("sign", &answer),
         }
         let signed = answer.body["parts"].as_array().unwrap();
         let puts = signed.iter().map(|part| self.put(part));
@@ -227,7 +225,7 @@ impl<'a> Client<'a> {
         match answer.status.as_u16() {
             200 => self.record.hear(&answer.body["missing"], &answer.body["received_parts"]),
             409 | 410 => return self.gone(&answer),
-            _ => return self.unexpected("report", &answer),
+            _ => self.unexpected("report", &answer),
         }
         Next::GoOn
     }
@@ -284,9 +282,7 @@ impl<'a> Client<'a> {
             (204, _) => self.record.is_aborted = true,
             // Complete was faster.
             (409, Fate::Race) => {}
-            _ => {
-                self.unexpected("abort", answer);
-            }
+            _ => self.unexpected("abort", answer),
         }
     }
 
@@ -303,21 +299,27 @@ impl<'a> Client<'a> {
             // It goes on: parts may be missing, and nobody has aborted it.
             next = self.step().await;
         }
-        panic!("{} does not come to an end", self.record.upload_id);
+        self.give_up("does not come to an end");
     }
 
     /// An upload that is taken back must be one whose time was over, or that we aborted.
     fn gone(&mut self, answer: &Answer) -> Next {
-        let is_expected =
-            self.record.is_short_lived || self.record.is_aborted || self.record.fate == Fate::Race;
-        assert!(is_expected, "{} is gone: {answer:#?}", self.record.upload_id);
+        let is_aborted = self.record.is_aborted || self.record.fate == Fate::Race;
+        if !(is_aborted || self.record.is_short_lived) {
+            self.unexpected("some call", answer);
+        }
         self.record.is_gone = true;
         Next::Stop
     }
 
-    fn unexpected(&self, name: &str, answer: &Answer) -> Next {
-        let lines = self.world.fleet.log_of(&self.record.upload_id).join("\n");
-        panic!("{name} of {} answered {answer:#?}\n{lines}\n{:#?}", self.record.upload_id, self.record.fate);
+    fn unexpected(&self, name: &str, answer: &Answer) -> ! {
+        self.give_up(&format!("{name} answered {answer:#?}"));
+    }
+
+    fn give_up(&self, what: &str) -> ! {
+        let Record { upload_id, .. } = &self.record;
+        let log = self.world.fleet.log_of(upload_id).join("\n");
+        panic!("upload {upload_id} {what}\n{}\n{log}", self.record.summary());
     }
 
     async fn call(&mut self, name: &'static str, method: &Method, tail: &str, body: Option<Value>) -> Answer {
