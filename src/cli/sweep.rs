@@ -8,6 +8,7 @@ use partgate::telemetry::start_log;
 use serde_json::json;
 
 use super::CliError;
+use super::output::words;
 use super::settings::SettingsArgs;
 
 /// Take back uploads that are overdue or stuck, and forget old finished ones
@@ -28,9 +29,9 @@ pub(crate) async fn run(args: SweepArgs) -> Result<(), CliError> {
     start_log(settings.log);
     let (service, store) = app::service(&settings, Clock::System, Migrations::Refuse)
         .await
-        .map_err(|error| CliError::Failed(error.to_string()))?;
+        .map_err(|error| CliError::Failed(words(&error)))?;
     let mode = if args.dry_run { SweepMode::DryRun } else { SweepMode::Act };
-    let report = service.sweep(mode).await.map_err(|error| CliError::Failed(error.to_string()));
+    let report = service.sweep(mode).await.map_err(|error| CliError::Failed(words(&error)));
     store.close().await;
     let report = report?;
     print(&report, &args);

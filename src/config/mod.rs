@@ -14,6 +14,7 @@ pub use secret::Secret;
 use crate::service::{Orphans, Rules};
 use crate::sigv4::AddressingStyle;
 use crate::storage::{Connection, ServerSide, StaticKeys, StorageSettings, StoreProfile};
+use crate::store::DatabaseKind;
 use crate::upload::{ChecksumAlgorithm, ObjectKey};
 use reader::Reader;
 use time_limits::time_limits;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// The database's URL.
     pub database: Secret,
+    /// How many connections to PostgreSQL this gateway has at most.
+    pub database_connections: u32,
     /// How storage is reached and what it can do.
     pub storage: StorageSettings,
     /// The rules of uploads.
@@ -115,10 +118,14 @@ impl Settings {
         }
         let database = reader.secret("database", Some("sqlite://partgate.db"));
         if let Some(url) = &database
-            && !url.expose().starts_with("sqlite:")
+            && DatabaseKind::of(url.expose()).is_none()
         {
-            reader.problem("database", "not of the form sqlite://path");
+            reader.problem(
+                "database",
+                "not of the form sqlite://path or postgres://user:password@host/database",
+            );
         }
+        let database_connections = reader.parse("database_connections", "16", up_to_1000);
         let cors_origins = reader.list("cors.origins");
         for origin in &cors_origins {
             if origin != "*" && !is_origin(origin) {
@@ -131,13 +138,17 @@ impl Settings {
         let rules = rules(&mut reader);
         let storage = storage(&mut reader);
         let effective = reader.finish()?;
-        match (listen, auth, database, sweep_interval, max_in_flight, log, rules, storage) {
+        let required = (listen, auth, database, database_connections, sweep_interval, max_in_flight);
+        match (required, log, rules, storage) {
             (
-                Some(listen),
-                Some(auth),
-                Some(database),
-                Some(sweep_interval),
-                Some(max_in_flight),
+                (
+                    Some(listen),
+                    Some(auth),
+                    Some(database),
+                    Some(database_connections),
+                    Some(sweep_interval),
+                    Some(max_in_flight),
+                ),
                 Some(log),
                 Some(rules),
                 Some(storage),
@@ -145,6 +156,7 @@ impl Settings {
                 listen,
                 public_url,
                 database,
+                database_connections,
                 storage,
                 rules,
                 sweep_interval,
@@ -168,7 +180,7 @@ fn rules(reader: &mut Reader) -> Option<Rules> {
     let part_size = reader.size("uploads.part_size", Some("10MiB"));
     let stream_part_size = reader.size("uploads.stream_part_size", Some("64MiB"));
     let max_size_bytes = reader.optional_size("uploads.max_size");
-    let sign_limit = reader.parse("uploads.sign_limit", "1000", sign_limit);
+    let sign_limit = reader.parse("uploads.sign_limit", "1000", up_to_1000);
     let complete_wait = reader.duration("uploads.complete_wait", "20s", Duration::ZERO..=minute * 5);
     let orphans = reader.parse("sweep.orphans", "known", orphans);
     let keep_finished = reader.duration("sweep.keep_finished", "30d", Duration::from_secs(60)..=days(3650));
@@ -291,9 +303,9 @@ fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-fn sign_limit(text: &str) -> Result<usize, String> {
+fn up_to_1000<T: From<u16>>(text: &str) -> Result<T, String> {
     match text.parse() {
-        Ok(limit @ 1..=1_000) => Ok(limit),
+        Ok(limit @ 1..=1_000_u16) => Ok(limit.into()),
         _ => Err(format!("{text:?} is not between 1 and 1000")),
     }
 }
@@ -346,82 +358,4 @@ fn is_origin(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(overrides: &[(&str, &str)]) -> Result<Settings, ConfigError> {
-        let overrides: Vec<_> = overrides.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
-        Settings::of(&overrides)
-    }
-
-    fn problems(overrides: &[(&str, &str)]) -> Vec<String> {
-        match load(overrides) {
-            Err(ConfigError::Invalid(problems)) => problems.into_iter().map(|problem| problem.path).collect(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_bucket_is_all_that_is_needed() {
-        let settings = load(&[("storage.bucket", "b")]).unwrap();
-        assert_eq!(settings.rules, Rules::default());
-        assert_eq!(settings.storage.time_limits, crate::storage::TimeLimits::default());
-        assert_eq!(settings.storage.connection.style, AddressingStyle::VirtualHost);
-    }
-
-    #[test]
-    fn every_bad_setting_is_told_at_once() {
-        let wrong = [
-            ("listen", "nowhere"),
-            ("urls.ttl", "8d"),
-            ("uploads.part_size", "ten"),
-            ("uploads.sign_limit", "5000"),
-            ("storage.access_key_id", "a"),
-            ("cors.origins", "app.example.com"),
-            ("uploads.lifetyme", "7d"),
-            ("storage.prefix", "/in"),
-            ("storage.attempt_timeout", "2m"),
-            ("storage.connect_timeout", "soon"),
-        ];
-        assert_eq!(
-            problems(&wrong),
-            [
-                "cors.origins",
-                "listen",
-                "storage.attempt_timeout",
-                "storage.bucket",
-                "storage.connect_timeout",
-                "storage.prefix",
-                "storage.secret_access_key",
-                "uploads.lifetyme",
-                "uploads.part_size",
-                "uploads.sign_limit",
-                "urls.ttl",
-            ]
-        );
-    }
-
-    #[test]
-    fn open_mode_is_for_loopback_only() {
-        assert_eq!(problems(&[("storage.bucket", "b"), ("listen", "0.0.0.0:8080")]), ["listen"]);
-        assert!(load(&[("storage.bucket", "b"), ("listen", "[::1]:8080")]).is_ok());
-    }
-
-    #[test]
-    fn secrets_show_nowhere() {
-        let settings = load(&[
-            ("storage.bucket", "b"),
-            ("storage.access_key_id", "id"),
-            ("storage.secret_access_key", "hunter2"),
-        ])
-        .unwrap();
-        assert!(!format!("{settings:?}").contains("hunter2"));
-    }
-
-    #[test]
-    fn numbers_in_the_environment_are_text_until_read() {
-        let settings = load(&[("storage.bucket", "123"), ("uploads.part_size", "8000000")]).unwrap();
-        assert_eq!(settings.storage.connection.bucket, "123");
-        assert_eq!(settings.rules.part_size_bytes, 8_000_000);
-    }
-}
+mod tests;

@@ -13,6 +13,7 @@ mod seed;
 mod world;
 
 use partgate::upload::State;
+use partgate_testkit::Postgres;
 
 use client::Habits;
 use record::Fate;
@@ -42,6 +43,7 @@ async fn one_gateway_killed_at_random_instants_loses_nothing() {
             kill_after_ms: 20..=350,
             weather_percent: 0,
             faults: 0,
+            cut: None,
         };
         let tally = run(&seed, plan).await;
         for name in ["init", "sign", "report", "status", "complete", "abort"] {
@@ -63,26 +65,63 @@ async fn gateways_killed_in_bad_weather_lose_nothing() {
             kill_after_ms: 50..=400,
             weather_percent: 20,
             faults: 500,
+            cut: None,
         };
         let tally = run(&seed, plan).await;
         assert!(tally.ends.of(State::Completed) > 0 && tally.sweeps_killed > 0, "{tally}");
     }
 }
 
+/// Three gateways, one killed every second, and fifty clients that all want to finish.
+fn fifty_uploads() -> Plan {
+    Plan {
+        setup: setup(3),
+        habits: Habits { parts: 3..=20, fates: vec![(1, Fate::Complete)], short_lived_percent: 0 },
+        clients: 50,
+        uploads: 50,
+        kills: 10,
+        kill_after_ms: 900..=900,
+        weather_percent: 0,
+        faults: 0,
+        cut: None,
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_uploads_finish_while_a_gateway_is_killed_every_second() {
-    for seed in rounds("chaos::fifty_uploads_finish_while_a_gateway_is_killed_every_second") {
+async fn fifty_uploads_finish_on_sqlite_while_a_gateway_is_killed_every_second() {
+    for seed in rounds("chaos::fifty_uploads_finish_on_sqlite") {
+        let tally = run(&seed, fifty_uploads()).await;
+        assert!(tally.ends.of(State::Completed) >= 50, "{tally}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_uploads_finish_on_postgresql_while_a_gateway_is_killed_every_second() {
+    for seed in rounds("chaos::fifty_uploads_finish_on_postgresql") {
+        let Some(server) = tokio::task::block_in_place(Postgres::shared) else { return };
+        let database = Some(server.create_database().await);
+        let setup = Setup { database, ..setup(3) };
+        let tally = run(&seed, Plan { setup, ..fifty_uploads() }).await;
+        assert!(tally.ends.of(State::Completed) >= 50, "{tally}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fleet_outlives_a_database_that_is_away() {
+    for seed in rounds("chaos::fleet_outlives_a_database_that_is_away") {
+        let Some(server) = tokio::task::block_in_place(Postgres::start) else { return };
+        let database = Some(server.create_database().await);
         let plan = Plan {
-            setup: setup(3),
-            habits: Habits { parts: 3..=20, fates: vec![(1, Fate::Complete)], short_lived_percent: 0 },
-            clients: 50,
-            uploads: 50,
-            kills: 10,
-            kill_after_ms: 900..=900,
-            weather_percent: 0,
-            faults: 0,
+            setup: Setup { database, orphans: "known", ..setup(3) },
+            habits: all_sorts(),
+            clients: 10,
+            kills: 15,
+            kill_after_ms: 300..=700,
+            weather_percent: 5,
+            cut: Some(server),
+            ..fifty_uploads()
         };
         let tally = run(&seed, plan).await;
-        assert!(tally.ends.of(State::Completed) >= 50, "{tally}");
+        assert!(tally.ends.of(State::Completed) > 0, "{tally}");
     }
 }

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use partgate_testkit::Postgres;
+use reqwest::header::RETRY_AFTER;
 
 use super::audit::{Audit, Ends};
 use super::client::{Client, Habits};
@@ -31,6 +33,8 @@ pub(super) struct Plan {
     pub(super) weather_percent: u64,
     /// Faults at least.
     pub(super) faults: u32,
+    /// The server of the database, to be away for a while.
+    pub(super) cut: Option<Postgres>,
 }
 
 /// What happened in a run.
@@ -96,11 +100,12 @@ pub(super) async fn run(seed: &Seed, plan: Plan) -> Tally {
         stop.store(true, Ordering::Relaxed);
         killed
     };
-    let (records, (kills, killed_during), sweeps_killed, ()) = tokio::join!(
+    let (records, (kills, killed_during), sweeps_killed, (), ()) = tokio::join!(
         join_all(clients),
         kill,
         kill_sweeps(&world, dice.of(3), &stop),
         break_off(&world, dice.of(4), (&stop, plan.weather_percent)),
+        cut_database(&world, plan.cut.as_ref()),
     );
     let records: Vec<Record> = records.into_iter().flatten().collect();
     let faults = world.proxy.counts();
@@ -147,6 +152,7 @@ async fn kill(
             let _ = tokio::time::timeout(Duration::from_millis(200), world.proxy.traffic()).await;
             tokio::time::sleep(Duration::from_micros(dice.within(0..=3_000))).await;
         }
+        let _steady = world.steady.lock().await;
         let number = usize::try_from(dice.within(0..=world.fleet.size() as u64 - 1)).unwrap();
         for name in world.under_way(Some(number)) {
             *during.entry(name).or_default() += 1;
@@ -182,6 +188,33 @@ async fn break_off(world: &World, mut dice: Dice, (stop, weather_percent): (&Ato
             world.proxy.go_away().await;
             tokio::time::sleep(Duration::from_millis(dice.within(30..=400))).await;
             world.proxy.come_back().await;
+        }
+    }
+}
+
+/// The database is away for some seconds: every gateway says so, to callers and to whoever asks whether it is ready,
+/// and goes on by itself.
+async fn cut_database(world: &World, server: Option<&Postgres>) {
+    let Some(server) = server else { return };
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    // A gateway cannot start without its database.
+    let _steady = world.steady.lock().await;
+    tokio::task::block_in_place(|| server.kill());
+    let away = tokio::time::sleep(Duration::from_secs(3));
+    let urls: Vec<_> = (0..world.fleet.size()).map(|number| world.fleet.url(number).unwrap()).collect();
+    for url in &urls {
+        let readiness = world.http.get(format!("{url}/readyz")).send().await.unwrap();
+        assert_eq!(readiness.status(), 503, "ready without its database");
+        let list = world.http.get(format!("{url}/upload")).send().await.unwrap();
+        assert_eq!(list.status(), 503);
+        assert!(list.headers().contains_key(RETRY_AFTER));
+    }
+    away.await;
+    tokio::task::block_in_place(|| server.restart());
+    for url in &urls {
+        while world.http.get(format!("{url}/readyz")).send().await.unwrap().status() != 200 {
+            world.check_patience();
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct World {
     /// Calls that are under way, by gateway and name.
     calls: Mutex<BTreeMap<(usize, &'static str), u32>>,
     deadline: Instant,
+    /// Held while no gateway may be killed.
+    pub(super) steady: tokio::sync::Mutex<()>,
     /// Databases and logs; deleted with it.
     _folder: TempDir,
 }
@@ -51,6 +53,7 @@ impl World {
         let proxy = FaultProxy::start().await;
         let options = Options { endpoint: Some(proxy.url.clone()), ..Options::default() }
             .with("database", database.clone())
+            .with("database_connections", "4")
             .with("storage.public_endpoint", proxy.url.clone());
         let past = Gateway::start_with(options).await;
         proxy.forward_to(&past.store_url);
@@ -58,7 +61,8 @@ impl World {
         let fleet = Fleet::start(folder.path(), &settings, setup.gateways).await;
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
         let deadline = Instant::now() + PATIENCE;
-        Self { fleet, proxy, past, database, http, calls: Mutex::default(), deadline, _folder: folder }
+        let (calls, steady) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { fleet, proxy, past, database, http, calls, deadline, steady, _folder: folder }
     }
 
     /// Whether there is time left.

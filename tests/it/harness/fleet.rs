@@ -50,6 +50,7 @@ impl Fleet {
         format!(
             "listen = \"127.0.0.1:0\"\n\
              database = \"{database}\"\n\
+             database_connections = 8\n\
              [log]\n\
              format = \"json\"\n\
              [storage]\n\
