@@ -13,9 +13,9 @@ use reqwest::header::RETRY_AFTER;
 use super::audit::{Audit, Ends};
 use super::client::{Client, Habits};
 use super::record::Record;
-use super::seed::{Seed, say};
+use super::seed::Seed;
 use super::world::{Setup, World};
-use crate::harness::{Dice, Fault, FaultCounts, Weather};
+use crate::harness::{Dice, Fault, FaultCounts, Weather, say};
 
 /// How a run goes.
 pub(super) struct Plan {

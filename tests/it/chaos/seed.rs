@@ -1,10 +1,8 @@
 //! One seed decides what a run leaves to chance; a failure prints it.
 
-use std::io::Write as _;
-
 use uuid::Uuid;
 
-use crate::harness::Dice;
+use crate::harness::{Dice, say};
 
 /// The seed of a run, from `PARTGATE_SEED` or new. Printed when the test that holds it panics.
 pub(super) struct Seed {
@@ -42,9 +40,4 @@ pub(super) fn rounds(test: &'static str) -> impl Iterator<Item = Seed> {
         text.parse().unwrap_or_else(|_| panic!("PARTGATE_SOAK={text} is not a number of rounds"))
     });
     (0..count).map(move |_| Seed::of_test(test))
-}
-
-/// Past the capture of a test's output: counts are evidence that a run has to show, also when it is good.
-pub(super) fn say(line: &str) {
-    writeln!(std::io::stderr(), "{line}").unwrap();
 }

@@ -1,12 +1,11 @@
 //! A gateway whose database has no more room.
 
-use std::io::Write as _;
 use std::process::Command;
 
 use reqwest::header::RETRY_AFTER;
 
 use super::*;
-use crate::harness::Fleet;
+use crate::harness::{Fleet, say};
 
 /// A process of its own, so that its files can be limited.
 struct Limited {
@@ -20,7 +19,7 @@ impl Limited {
     async fn start() -> Option<Self> {
         if Command::new("prlimit").arg("--version").output().is_err() {
             assert!(std::env::var("REQUIRE_ALL").as_deref() != Ok("1"), "prlimit is required");
-            writeln!(std::io::stderr(), "SKIP full disk: there is no prlimit").unwrap();
+            say("SKIP full disk: there is no prlimit");
             return None;
         }
         let (gateway, folder) = (Gateway::start().await, tempfile::tempdir().unwrap());
