@@ -9,6 +9,8 @@ mod types;
 
 #[cfg(test)]
 mod contract_tests;
+#[cfg(test)]
+pub(crate) mod model;
 
 use time::OffsetDateTime;
 
@@ -24,6 +26,9 @@ pub use types::{
 pub enum Store {
     /// One file, for one machine.
     Sqlite(SqliteStore),
+    /// A plain value that tests hold.
+    #[cfg(test)]
+    Model(model::ModelStore),
 }
 
 /// Passes a call on to the database that it is for.
@@ -31,6 +36,8 @@ macro_rules! on_each {
     ($self:ident, $store:ident => $call:expr) => {
         match $self {
             Self::Sqlite($store) => $call,
+            #[cfg(test)]
+            Self::Model($store) => $call,
         }
     };
 }

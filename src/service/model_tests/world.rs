@@ -1,0 +1,137 @@
+//! All that there is outside the gateways' code, and what may happen to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::calls::{Name, Told};
+use super::client::{Client, Sent};
+use super::gateway::Place;
+use super::scenario::{Budget, Scenario};
+use crate::model::Question;
+use crate::storage::model::Bucket;
+use crate::store::model::Tables;
+
+/// A request that its sender has given up on and that storage may still carry out.
+#[derive(Clone)]
+pub(super) struct InFlight(pub(super) Question<Bucket>);
+
+impl PartialEq for InFlight {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.text == other.0.text
+    }
+}
+
+impl Hash for InFlight {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.0.text.hash(hasher);
+    }
+}
+
+/// What clients were ever told of an upload.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Heard {
+    /// Complete said that it is done, with this ETag and size.
+    pub(super) completed: Option<(String, u64)>,
+    /// Complete said that it has failed.
+    pub(super) failed: bool,
+    /// These parts need not be sent again.
+    pub(super) received: BTreeSet<u32>,
+}
+
+/// The outside.
+#[derive(Clone, PartialEq, Hash)]
+pub(super) struct World {
+    /// Seconds since the start.
+    pub(super) now: i64,
+    pub(super) tables: Tables,
+    pub(super) bucket: Bucket,
+    pub(super) in_flight: Vec<InFlight>,
+    /// Multipart uploads whose id was ever written down.
+    pub(super) written: BTreeSet<String>,
+}
+
+/// A call under way.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Running {
+    /// Who waits for it; nobody, when the client has hung up.
+    pub(super) client: Option<u8>,
+    pub(super) place: Place,
+    /// The world when it fell asleep: it wakes up when that has changed.
+    pub(super) slept_on: u64,
+    /// Parts that were said to be received before it began.
+    pub(super) received_before: BTreeSet<u32>,
+}
+
+/// A state of the whole.
+#[derive(Clone, PartialEq, Hash)]
+pub(super) struct State {
+    pub(super) world: World,
+    pub(super) clients: Vec<Client>,
+    pub(super) running: Vec<Running>,
+    pub(super) heard: BTreeMap<Name, Heard>,
+    pub(super) budget: Budget,
+}
+
+pub(super) fn stamp(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl World {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        Self {
+            now: 0,
+            tables: Tables::default(),
+            bucket: Bucket::new(scenario.habits),
+            in_flight: Vec::new(),
+            written: BTreeSet::new(),
+        }
+    }
+
+    /// Remembers what the tables name.
+    pub(super) fn remember_written(&mut self) {
+        for id in self.tables.uploads().filter_map(|upload| upload.s3_upload_id.as_ref()) {
+            if !self.written.contains(&id.0) {
+                self.written.insert(id.0.clone());
+            }
+        }
+    }
+
+    /// What a sleeping call looks at now and then.
+    pub(super) fn looks(&self) -> u64 {
+        stamp(&(self.now, &self.tables))
+    }
+
+    pub(super) fn send_off(&mut self, question: Question<Bucket>) {
+        self.in_flight.push(InFlight(question));
+        self.in_flight.sort_by(|one, other| one.0.text.cmp(&other.0.text));
+    }
+
+    pub(super) fn land(&mut self, index: usize) {
+        let InFlight(question) = self.in_flight.remove(index);
+        // Nobody hears it.
+        let _ = question.act(&mut self.bucket);
+    }
+}
+
+impl State {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let clients = scenario.programs.iter().zip(0..).map(|(program, number)| Client::new(number, program));
+        Self {
+            world: World::new(scenario),
+            clients: clients.collect(),
+            running: Vec::new(),
+            heard: BTreeMap::new(),
+            budget: scenario.budget,
+        }
+    }
+
+    pub(super) fn tell(&mut self, scenario: &Scenario, client: u8, told: &Told) {
+        self.clients[client as usize].hear(told, scenario.patience);
+    }
+
+    pub(super) fn tell_sent(&mut self, scenario: &Scenario, client: usize, sent: Sent) {
+        self.clients[client].sent(&scenario.programs[client], sent);
+    }
+}
