@@ -3,6 +3,7 @@
 //! It passes the contract of every store (`contract_tests`), so what holds on it holds on them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::upload::{
 };
 
 /// A row of an upload. Hashes by a stamp of everything in it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(crate) struct Row {
     stamp: u64,
     pub(crate) attempts: u32,
@@ -28,6 +29,22 @@ impl Row {
         attempts.hash(&mut hasher);
         hash_upload(&upload, &mut hasher);
         Arc::new(Self { stamp: hasher.finish(), attempts, upload })
+    }
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Upload { state, version, s3_upload_id, may_have_twins, sweep_at, verified_bytes, .. } =
+            &self.upload;
+        write!(f, "{} v{version}", state.name())?;
+        if let Some(id) = s3_upload_id {
+            write!(f, " {}", id.0)?;
+        }
+        if let Some(at) = sweep_at {
+            let what = if verified_bytes.is_some() { "leased until" } else { "sweep at" };
+            write!(f, ", {what} {} {}", at.date(), at.time())?;
+        }
+        f.write_str(if *may_have_twins { ", may have twins" } else { "" })
     }
 }
 
@@ -235,12 +252,9 @@ impl Tables {
         of_upload.map(|(_, row)| row.record.clone()).collect()
     }
 
-    fn received(&self, id: UploadId) -> ReceivedParts {
-        let parts: Vec<_> = self.parts(id).into_iter().filter(PartRecord::is_received).collect();
-        ReceivedParts {
-            numbers: parts.iter().map(|part| part.number).collect(),
-            total_bytes: parts.iter().map(|part| part.size_bytes).sum(),
-        }
+    fn received(&self, id: UploadId) -> Vec<(PartNumber, u64)> {
+        let parts = self.parts(id).into_iter().filter(PartRecord::is_received);
+        parts.map(|part| (part.number, part.size_bytes)).collect()
     }
 }
 
@@ -500,7 +514,11 @@ impl ModelStore {
     }
 
     pub(in crate::store) async fn received(&self, id: UploadId) -> Result<ReceivedParts, StoreError> {
-        self.ask(Effect::Reads, "received".to_owned(), move |tables| tables.received(id)).await
+        let parts = self.ask(Effect::Reads, "received".to_owned(), move |tables| tables.received(id)).await?;
+        Ok(ReceivedParts {
+            numbers: parts.iter().map(|(number, _)| *number).collect(),
+            total_bytes: parts.iter().map(|(_, size_bytes)| size_bytes).sum(),
+        })
     }
 }
 

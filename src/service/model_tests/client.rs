@@ -81,6 +81,11 @@ impl Client {
         Self { phase: Phase::Refresh, name: Some(name), ..Self::new(number, &program) }
     }
 
+    /// The upload that it is at.
+    pub(super) fn name(&self) -> Option<Name> {
+        self.name
+    }
+
     /// What it heard in the end.
     pub(super) fn verdict(&self) -> Option<&Told> {
         self.verdict.as_ref()
@@ -122,6 +127,11 @@ impl Client {
                 if self.to_send.is_empty() {
                     self.phase = if reports { Phase::Report } else { Phase::Complete };
                 }
+            }
+            // Something is at the key: complete tells whose it is.
+            Sent::Refused if self.targets.values().any(|target| *target == Target::Object) => {
+                self.to_send.clear();
+                self.phase = Phase::Complete;
             }
             Sent::Refused => self.phase = Phase::Refresh,
         }

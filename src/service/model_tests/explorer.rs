@@ -142,15 +142,7 @@ impl Explorer {
         self.settled.clear();
         let _ = self.check_aftermath(&state.world);
         let told = self.log.take().unwrap_or_default();
-        let uploads: Vec<_> = state.world.tables.uploads().map(|upload| format!("\n  {upload:?}")).collect();
-        let bucket = &state.world.bucket;
-        format!(
-            "{broken}\n{}\nuploads:{}\nmultiparts: {:?}\nobjects: {:?}",
-            told.join("\n"),
-            uploads.concat(),
-            bucket.multiparts,
-            bucket.objects
-        )
+        format!("{broken}\n{}", told.join("\n"))
     }
 
     pub(super) fn note(&mut self, words: impl FnOnce() -> String) {
@@ -241,7 +233,9 @@ impl Explorer {
                 next.budget.strangers -= 1;
                 let key = properties::key_of(&self.scenario);
                 let bytes = ("stranger", ChecksumAlgorithm::None);
-                let _ = next.world.bucket.put_object(&key, None, bytes, Write::Create);
+                if !next.world.bucket.objects.contains_key(&key) {
+                    let _ = next.world.bucket.put_object(&key, None, bytes, Write::Create);
+                }
             }
             Step::Tick(to) => {
                 self.note(|| format!("it is {to} s later"));
@@ -309,11 +303,11 @@ impl Explorer {
     fn put(&mut self, state: &mut State, client: usize, how: How) {
         let program = &self.scenario.programs[client];
         let Move::Put(number, target) = state.clients[client].next(program) else { return };
+        let Some(name) = state.clients[client].name() else { return };
         if how != How::Plainly {
             state.budget.faults -= 1;
         }
-        let question =
-            put_question(&self.scenario, (number, &target), Name(state.clients[client].number * 10 + 1), how);
+        let question = put_question(&self.scenario, (number, &target), name, how);
         let sent = match how {
             How::Late => {
                 state.world.send_off(question.clone());

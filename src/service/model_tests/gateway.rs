@@ -5,7 +5,7 @@
 //! to life again, when somebody needs its next step, by telling it all that once more.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -198,14 +198,14 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 
 /// Where the questions of one call are laid down.
 #[derive(Clone, Default)]
-struct Desk(Arc<Mutex<Vec<(Asked, oneshot::Sender<Reply>)>>>);
+struct Desk(Arc<Mutex<VecDeque<(Asked, oneshot::Sender<Reply>)>>>);
 
 impl Desk {
     fn port<W: Send + 'static>(&self, wrap: fn(Question<W>) -> Asked) -> Port<W> {
         let desk = self.clone();
         Port::new(move |question| {
             let (sender, receiver) = oneshot::channel();
-            desk.0.lock().unwrap().push((wrap(question), sender));
+            desk.0.lock().unwrap().push_back((wrap(question), sender));
             Box::pin(async move {
                 match receiver.await {
                     Ok(reply) => reply,
@@ -224,9 +224,8 @@ impl Desk {
             if let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 return Err(Some(done));
             }
-            let mut questions = std::mem::take(&mut *self.0.lock().unwrap());
-            if let Some(question) = questions.pop() {
-                assert!(questions.is_empty(), "the model answers one question of a call at a time");
+            // A sweep asks about several uploads at once: it is answered in the order in which it asks.
+            if let Some(question) = self.0.lock().unwrap().pop_front() {
                 return Ok(question);
             }
             tokio::task::yield_now().await;
