@@ -33,7 +33,7 @@ pub struct App {
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -44,7 +44,7 @@ pub enum AppError {
     #[error(transparent)]
     Storage(#[from] StorageSetupError),
     /// The database cannot be used.
-    #[error("the database cannot be used: {0}")]
+    #[error("the database cannot be used")]
     Store(#[from] StoreError),
     /// The server failed.
     #[error("the server failed: {0}")]
@@ -61,7 +61,7 @@ pub async fn service(
     migrations: Migrations,
 ) -> Result<(Service, Store), AppError> {
     let storage = Storage::connect(settings.storage.clone()).await?;
-    let store = Store::open(settings.database.expose(), migrations).await?;
+    let store = Store::open(settings.database.expose(), settings.database_connections, migrations).await?;
     Ok((Service::new(store.clone(), storage, clock, settings.rules.clone()), store))
 }
 
@@ -81,6 +81,7 @@ impl App {
             public_url: settings.public_url.clone().unwrap_or_default(),
             auth: settings.auth,
             cors_origins: settings.cors_origins.clone(),
+            max_in_flight: settings.max_in_flight,
             metrics,
         };
         let sweep_interval = settings.sweep_interval;

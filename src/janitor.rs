@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::service::{Service, SweepMode};
 
-/// Sweeps now and then every `interval` until `stop`.
+/// The first sweep comes so soon after the start: later than the leases of a gateway that crashed just before.
+const FIRST: Duration = Duration::from_secs(8);
+
+/// Sweeps soon and then every `interval` until `stop`.
 pub async fn run(service: Service, interval: Duration, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(interval);
+    let mut ticks = tokio::time::interval_at(Instant::now() + interval.min(FIRST), interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {

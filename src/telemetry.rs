@@ -56,7 +56,12 @@ fn describe() {
     describe_counter!("partgate_bytes_completed_total", "Bytes of objects proven to be in storage");
     describe_counter!("partgate_proxied_bytes_total", "File bytes that went through the gateway");
     describe_counter!("partgate_uploads_reopened_total", "Uploads whose multipart upload storage had lost");
+    describe_gauge!(
+        "partgate_orphans_left",
+        "Multipart uploads under the prefix that are in no database of ours and were left, at the last look"
+    );
     describe_counter!("partgate_sweep_actions_total", "What the sweep did, by action and result");
+    describe_counter!("partgate_http_shed_total", "Calls refused because too many were under way");
     describe_counter!("partgate_http_requests_total", "Requests, by method, route and status");
     describe_histogram!(
         "partgate_http_request_duration_seconds",
@@ -67,6 +72,7 @@ fn describe() {
         "partgate_bytes_completed_total",
         "partgate_proxied_bytes_total",
         "partgate_uploads_reopened_total",
+        "partgate_http_shed_total",
     ] {
         counter!(name).increment(0);
     }

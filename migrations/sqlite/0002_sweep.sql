@@ -24,3 +24,6 @@ CREATE INDEX uploads_by_s3_upload_id ON uploads (s3_upload_id) WHERE s3_upload_i
 -- Readiness writes here: a full disk shows only in a write.
 CREATE TABLE health (id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1), checked_at INTEGER NOT NULL) STRICT;
 INSERT INTO health VALUES (1, 0);
+
+-- What one gateway does for all, and when it is due again.
+CREATE TABLE jobs (name TEXT NOT NULL PRIMARY KEY, due_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;

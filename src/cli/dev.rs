@@ -12,6 +12,7 @@ use partgate::telemetry::start_log;
 use partgate_devstore::{DevStore, DevStoreConfig, Durability, S3_MIN_PART_SIZE_BYTES};
 use tokio::net::TcpListener;
 
+use super::output::words;
 use super::settings::usage;
 use super::{CliError, stop_on_signal};
 
@@ -51,7 +52,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), CliError> {
     let store_address = store_listener.local_addr().map_err(|error| CliError::Failed(error.to_string()))?;
     let settings = settings(&args, store_address).map_err(usage)?;
     start_log(settings.log);
-    let failed = |error: partgate::app::AppError| CliError::Failed(error.to_string());
+    let failed = |error: partgate::app::AppError| CliError::Failed(words(&error));
     let app = App::start(&settings, Clock::System, Migrations::Run).await.map_err(failed)?;
     let stop = stop_on_signal();
     greet(&args, app.address().unwrap_or(args.listen), store_address);
@@ -124,14 +125,4 @@ fn greet(args: &DevArgs, gateway: SocketAddr, store: SocketAddr) {
     println!("           access key {ACCESS_KEY_ID}, secret {SECRET_ACCESS_KEY}");
     println!("  data     {}", args.data.display());
     println!("Upload with: partgate put FILE   (stop with Ctrl-C; uploads go on after a restart)");
-}
-
-fn words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    words
 }

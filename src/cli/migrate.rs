@@ -3,6 +3,7 @@
 use partgate::store::{Migrations, Store};
 
 use super::CliError;
+use super::output::words;
 use super::settings::SettingsArgs;
 
 /// Bring the database schema up to date
@@ -14,9 +15,9 @@ pub(crate) struct MigrateArgs {
 
 pub(crate) async fn run(args: MigrateArgs) -> Result<(), CliError> {
     let settings = args.settings.load(&[])?;
-    let store = Store::open(settings.database.expose(), Migrations::Run)
+    let store = Store::open(settings.database.expose(), settings.database_connections, Migrations::Run)
         .await
-        .map_err(|error| CliError::Failed(error.to_string()))?;
+        .map_err(|error| CliError::Failed(words(&error)))?;
     store.close().await;
     println!("the database schema is up to date");
     Ok(())

@@ -65,11 +65,15 @@ pub(crate) fn print_line(line: &str) {
 }
 
 /// All the words of an error and its causes.
-pub(crate) fn words(error: &Error) -> String {
+pub(crate) fn words(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
-    let mut source = std::error::Error::source(error);
+    let mut source = error.source();
     while let Some(cause) = source {
-        words.push_str(&format!(": {cause}"));
+        let cause_words = cause.to_string();
+        // Errors of some crates say their cause themselves.
+        if !words.ends_with(&cause_words) {
+            words.push_str(&format!(": {cause_words}"));
+        }
         source = cause.source();
     }
     words

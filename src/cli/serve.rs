@@ -7,6 +7,7 @@ use partgate::clock::Clock;
 use partgate::store::Migrations;
 use partgate::telemetry::start_log;
 
+use super::output::words;
 use super::settings::SettingsArgs;
 use super::{CliError, stop_on_signal};
 
@@ -28,7 +29,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CliError> {
     let settings = args.settings.load(listen.as_slice())?;
     start_log(settings.log);
     let migrations = if args.no_migrate { Migrations::Refuse } else { Migrations::Run };
-    let failed = |error: partgate::app::AppError| CliError::Failed(error.to_string());
+    let failed = |error: partgate::app::AppError| CliError::Failed(words(&error));
     let app = App::start(&settings, Clock::System, migrations).await.map_err(failed)?;
     let stop = stop_on_signal();
     let address = app.address().map_or_else(String::new, |address| address.to_string());

@@ -2,12 +2,13 @@
 
 use partgate::app;
 use partgate::clock::Clock;
-use partgate::service::{SweepMode, SweepReport};
+use partgate::service::{OrphanAction, SweepMode, SweepReport};
 use partgate::store::Migrations;
 use partgate::telemetry::start_log;
 use serde_json::json;
 
 use super::CliError;
+use super::output::words;
 use super::settings::SettingsArgs;
 
 /// Take back uploads that are overdue or stuck, and forget old finished ones
@@ -28,13 +29,14 @@ pub(crate) async fn run(args: SweepArgs) -> Result<(), CliError> {
     start_log(settings.log);
     let (service, store) = app::service(&settings, Clock::System, Migrations::Refuse)
         .await
-        .map_err(|error| CliError::Failed(error.to_string()))?;
+        .map_err(|error| CliError::Failed(words(&error)))?;
     let mode = if args.dry_run { SweepMode::DryRun } else { SweepMode::Act };
-    let report = service.sweep(mode).await.map_err(|error| CliError::Failed(error.to_string()));
+    let report = service.sweep(mode).await.map_err(|error| CliError::Failed(words(&error)));
     store.close().await;
     let report = report?;
     print(&report, &args);
-    let failed = report.actions.iter().any(|action| action.outcome.is_err());
+    let failed = report.actions.iter().any(|action| action.outcome.is_err())
+        || report.orphans.iter().any(|orphan| orphan.outcome.is_err());
     if failed { Err(CliError::Reported) } else { Ok(()) }
 }
 
@@ -52,7 +54,24 @@ fn print(report: &SweepReport, args: &SweepArgs) {
                 })
             })
             .collect();
-        println!("{}", json!({ "dry_run": args.dry_run, "actions": actions, "forgotten": report.forgotten }));
+        let orphans: Vec<_> = report
+            .orphans
+            .iter()
+            .map(|orphan| {
+                json!({
+                    "key": orphan.key,
+                    "s3_upload_id": orphan.s3_upload_id.0,
+                    "upload_id": orphan.upload_id.map(|id| id.to_string()),
+                    "aborted": orphan.outcome.as_ref().ok(),
+                    "error": orphan.outcome.as_ref().err(),
+                })
+            })
+            .collect();
+        let forgotten = report.forgotten;
+        println!(
+            "{}",
+            json!({ "dry_run": args.dry_run, "actions": actions, "orphans": orphans, "forgotten": forgotten })
+        );
         return;
     }
     for action in &report.actions {
@@ -61,6 +80,19 @@ fn print(report: &SweepReport, args: &SweepArgs) {
             Err(error) => println!("{}  {}  failed: {error}", action.upload_id, action.action),
         }
     }
+    for orphan in &report.orphans {
+        let OrphanAction { key, s3_upload_id, outcome, .. } = orphan;
+        match outcome {
+            Ok(true) => println!("{}  orphan  at {key}", s3_upload_id.0),
+            Ok(false) => println!("{}  orphan  at {key}, in no database of ours: left", s3_upload_id.0),
+            Err(error) => println!("{}  orphan  at {key}, failed: {error}", s3_upload_id.0),
+        }
+    }
     let verb = if args.dry_run { "would be" } else { "were" };
-    println!("{} uploads {verb} swept, {} old ones {verb} forgotten", report.actions.len(), report.forgotten);
+    let aborted = report.orphans.iter().filter(|orphan| orphan.outcome == Ok(true)).count();
+    println!(
+        "{} uploads {verb} swept, {aborted} orphans {verb} aborted, {} old uploads {verb} forgotten",
+        report.actions.len(),
+        report.forgotten
+    );
 }

@@ -2,6 +2,7 @@
 
 mod reader;
 mod secret;
+mod time_limits;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,11 +11,13 @@ use std::time::Duration;
 pub use reader::{Effective, Origin, SettingProblem};
 pub use secret::Secret;
 
-use crate::service::Rules;
+use crate::service::{Orphans, Rules};
 use crate::sigv4::AddressingStyle;
-use crate::storage::{Connection, ServerSide, StaticKeys, StorageSettings, StoreProfile, TimeLimits};
+use crate::storage::{Connection, ServerSide, StaticKeys, StorageSettings, StoreProfile};
+use crate::store::DatabaseKind;
 use crate::upload::{ChecksumAlgorithm, ObjectKey};
 use reader::Reader;
+use time_limits::time_limits;
 
 /// The longest lifetime of a URL (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html>).
 const MAX_URL_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -38,6 +41,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// The database's URL.
     pub database: Secret,
+    /// How many connections to PostgreSQL this gateway has at most.
+    pub database_connections: u32,
     /// How storage is reached and what it can do.
     pub storage: StorageSettings,
     /// The rules of uploads.
@@ -48,6 +53,8 @@ pub struct Settings {
     pub auth: AuthMode,
     /// The origins whose pages may call the API: exact, with any port (`http://localhost:*`), or `*`.
     pub cors_origins: Vec<String>,
+    /// How many calls of the API, and how many proxied parts, may be under way at once.
+    pub max_in_flight: usize,
     /// How the log is written.
     pub log: LogFormat,
     /// Every setting with its value and where it came from, secrets hidden.
@@ -103,10 +110,14 @@ impl Settings {
         }
         let database = reader.secret("database", Some("sqlite://partgate.db"));
         if let Some(url) = &database
-            && !url.expose().starts_with("sqlite:")
+            && DatabaseKind::of(url.expose()).is_none()
         {
-            reader.problem("database", "not of the form sqlite://path");
+            reader.problem(
+                "database",
+                "not of the form sqlite://path or postgres://user:password@host/database",
+            );
         }
+        let database_connections = reader.parse("database_connections", "16", up_to_1000);
         let cors_origins = reader.list("cors.origins");
         for origin in &cors_origins {
             if origin != "*" && !is_origin(origin) {
@@ -114,16 +125,29 @@ impl Settings {
             }
         }
         let sweep_interval = reader.duration("sweep.interval", "10m", Duration::from_secs(1)..=MAX_URL_TTL);
+        let max_in_flight = reader.parse("max_in_flight", "1024", max_in_flight);
         let log = reader.parse("log.format", "text", log_format);
         let rules = rules(&mut reader);
         let storage = storage(&mut reader);
         let effective = reader.finish()?;
-        match (listen, auth, database, sweep_interval, log, rules, storage) {
+        match (
+            listen,
+            auth,
+            database,
+            database_connections,
+            sweep_interval,
+            max_in_flight,
+            log,
+            rules,
+            storage,
+        ) {
             (
                 Some(listen),
                 Some(auth),
                 Some(database),
+                Some(database_connections),
                 Some(sweep_interval),
+                Some(max_in_flight),
                 Some(log),
                 Some(rules),
                 Some(storage),
@@ -131,11 +155,13 @@ impl Settings {
                 listen,
                 public_url,
                 database,
+                database_connections,
                 storage,
                 rules,
                 sweep_interval,
                 auth,
                 cors_origins,
+                max_in_flight,
                 log,
                 effective,
             }),
@@ -153,12 +179,18 @@ fn rules(reader: &mut Reader) -> Option<Rules> {
     let part_size = reader.size("uploads.part_size", Some("10MiB"));
     let stream_part_size = reader.size("uploads.stream_part_size", Some("64MiB"));
     let max_size_bytes = reader.optional_size("uploads.max_size");
-    let sign_limit = reader.parse("uploads.sign_limit", "1000", sign_limit);
+    let sign_limit = reader.parse("uploads.sign_limit", "1000", up_to_1000);
     let complete_wait = reader.duration("uploads.complete_wait", "20s", Duration::ZERO..=minute * 5);
+    let orphans = reader.parse("sweep.orphans", "known", orphans);
     let keep_finished = reader.duration("sweep.keep_finished", "30d", Duration::from_secs(60)..=days(3650));
     let key_prefix = reader.text("storage.prefix", Some("")).unwrap_or_default();
     if let Err(error) = ObjectKey::new(format!("{key_prefix}x")) {
         reader.problem("storage.prefix", error.to_string());
+    }
+    if key_prefix.is_empty() && orphans == Some(Orphans::All) {
+        let detail = "\"all\" needs a storage.prefix that is this gateway's alone: without one it would abort \
+                      everybody's multipart uploads in the bucket";
+        reader.problem("sweep.orphans", detail);
     }
     if key_prefix.len() > MAX_PREFIX_BYTES {
         reader.problem("storage.prefix", format!("longer than {MAX_PREFIX_BYTES} bytes"));
@@ -173,6 +205,7 @@ fn rules(reader: &mut Reader) -> Option<Rules> {
         sign_limit: sign_limit?,
         complete_wait: complete_wait?,
         keep_finished: time::Duration::try_from(keep_finished?).ok()?,
+        orphans: orphans?,
     })
 }
 
@@ -193,6 +226,7 @@ fn storage(reader: &mut Reader) -> Option<StorageSettings> {
         tagging: reader.optional_text("storage.tags"),
     };
     let profile = profile(reader);
+    let time_limits = time_limits(reader);
     let style = if path_style? { AddressingStyle::Path } else { AddressingStyle::VirtualHost };
     let connection = Connection {
         endpoint,
@@ -203,7 +237,7 @@ fn storage(reader: &mut Reader) -> Option<StorageSettings> {
         keys: keys.ok()?,
         signer: signer.ok()?,
     };
-    Some(StorageSettings { connection, server_side, profile: profile?, time_limits: TimeLimits::default() })
+    Some(StorageSettings { connection, server_side, profile: profile?, time_limits: time_limits? })
 }
 
 /// What the store can do, where it differs from AWS.
@@ -223,6 +257,7 @@ fn profile(reader: &mut Reader) -> Option<StoreProfile> {
         reader.problem("storage.min_part_size", "not between 1 byte and storage.max_part_size");
     }
     profile.conditional_writes = reader.parse("storage.conditional_writes", "true", boolean)?;
+    profile.lists_checksums = reader.parse("storage.lists_checksums", "true", boolean)?;
     let names = reader.list("storage.checksum_algorithms");
     if !names.is_empty() {
         profile.checksum_algorithms = vec![ChecksumAlgorithm::None];
@@ -268,10 +303,26 @@ fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-fn sign_limit(text: &str) -> Result<usize, String> {
+fn up_to_1000<T: From<u16>>(text: &str) -> Result<T, String> {
     match text.parse() {
-        Ok(limit @ 1..=1_000) => Ok(limit),
+        Ok(limit @ 1..=1_000_u16) => Ok(limit.into()),
         _ => Err(format!("{text:?} is not between 1 and 1000")),
+    }
+}
+
+fn max_in_flight(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(limit @ 1..=100_000) => Ok(limit),
+        _ => Err(format!("{text:?} is not between 1 and 100000")),
+    }
+}
+
+fn orphans(text: &str) -> Result<Orphans, String> {
+    match text {
+        "known" => Ok(Orphans::Known),
+        "all" => Ok(Orphans::All),
+        "leave" => Ok(Orphans::Leave),
+        _ => Err(format!("{text:?} is not \"known\", \"all\" or \"leave\"")),
     }
 }
 
@@ -307,77 +358,4 @@ fn is_origin(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(overrides: &[(&str, &str)]) -> Result<Settings, ConfigError> {
-        let overrides: Vec<_> = overrides.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
-        Settings::from_reader(Reader::from_overrides(&overrides).unwrap())
-    }
-
-    fn problems(overrides: &[(&str, &str)]) -> Vec<String> {
-        match load(overrides) {
-            Err(ConfigError::Invalid(problems)) => problems.into_iter().map(|problem| problem.path).collect(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_bucket_is_all_that_is_needed() {
-        let settings = load(&[("storage.bucket", "b")]).unwrap();
-        assert_eq!(settings.rules, Rules::default());
-        assert_eq!(settings.storage.connection.style, AddressingStyle::VirtualHost);
-    }
-
-    #[test]
-    fn every_bad_setting_is_told_at_once() {
-        let wrong = [
-            ("listen", "nowhere"),
-            ("urls.ttl", "8d"),
-            ("uploads.part_size", "ten"),
-            ("uploads.sign_limit", "5000"),
-            ("storage.access_key_id", "a"),
-            ("cors.origins", "app.example.com"),
-            ("uploads.lifetyme", "7d"),
-            ("storage.prefix", "/in"),
-        ];
-        assert_eq!(
-            problems(&wrong),
-            [
-                "cors.origins",
-                "listen",
-                "storage.bucket",
-                "storage.prefix",
-                "storage.secret_access_key",
-                "uploads.lifetyme",
-                "uploads.part_size",
-                "uploads.sign_limit",
-                "urls.ttl",
-            ]
-        );
-    }
-
-    #[test]
-    fn open_mode_is_for_loopback_only() {
-        assert_eq!(problems(&[("storage.bucket", "b"), ("listen", "0.0.0.0:8080")]), ["listen"]);
-        assert!(load(&[("storage.bucket", "b"), ("listen", "[::1]:8080")]).is_ok());
-    }
-
-    #[test]
-    fn secrets_show_nowhere() {
-        let settings = load(&[
-            ("storage.bucket", "b"),
-            ("storage.access_key_id", "id"),
-            ("storage.secret_access_key", "hunter2"),
-        ])
-        .unwrap();
-        assert!(!format!("{settings:?}").contains("hunter2"));
-    }
-
-    #[test]
-    fn numbers_in_the_environment_are_text_until_read() {
-        let settings = load(&[("storage.bucket", "123"), ("uploads.part_size", "8000000")]).unwrap();
-        assert_eq!(settings.storage.connection.bucket, "123");
-        assert_eq!(settings.rules.part_size_bytes, 8_000_000);
-    }
-}
+mod tests;

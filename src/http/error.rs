@@ -33,6 +33,7 @@ pub(super) enum Code {
     StorageRejected,
     StorageUnavailable,
     DatabaseUnavailable,
+    Overloaded,
     Busy,
 }
 
@@ -58,7 +59,8 @@ impl Code {
             Self::DatabaseUnavailable => {
                 ("database_unavailable", 503, "The gateway's database does not answer for now")
             }
-            Self::Busy => ("busy", 503, "Others are changing the upload"),
+            Self::Overloaded => ("overloaded", 503, "The gateway has too much to do for now"),
+            Self::Busy => ("busy", 503, "Not done yet; the same request may be sent again"),
         }
     }
 }
@@ -156,7 +158,10 @@ impl From<ServiceError> for ApiError {
                 "body",
                 "it does not have the bytes that the part has; nothing was changed, send the part again",
             )]),
-            ServiceError::Busy => Self::new(Code::Busy, "send the same request again"),
+            ServiceError::Busy => Self::new(
+                Code::Busy,
+                "the upload has just been changed by others; send the same request again",
+            ),
             ServiceError::StorageRejected(cause) => {
                 let detail =
                     format!("{} was refused; the operator finds the reason in the log", cause.operation);

@@ -5,6 +5,7 @@ mod auth;
 mod context;
 mod error;
 mod json;
+mod load;
 mod openapi;
 mod operations;
 mod page;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware;
 use axum::routing::{get, post, put};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower::ServiceBuilder;
@@ -34,6 +36,8 @@ use crate::service::Service;
 pub const MAX_JSON_BYTES: usize = 1536 * 1024;
 /// A body of which nothing arrives for so long is given up.
 const BODY_IDLE: Duration = Duration::from_secs(60);
+/// A call may take so long beyond what complete waits for: a storage call with all its attempts, and some.
+const LONGEST_CALL: Duration = Duration::from_secs(60);
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -46,12 +50,17 @@ pub struct Gateway {
     pub auth: AuthMode,
     /// The origins whose pages may call; `*` for any.
     pub cors_origins: Vec<String>,
+    /// How many calls of the API, and how many proxied parts, may be under way at once.
+    pub max_in_flight: usize,
     /// The metrics of this process.
     pub metrics: PrometheusHandle,
 }
 
 /// The whole API as one service.
 pub fn router(gateway: Gateway) -> Router {
+    let in_flight =
+        || middleware::from_fn_with_state(load::InFlight::at_most(gateway.max_in_flight), load::shed);
+    let longest = gateway.service.rules().complete_wait + LONGEST_CALL;
     let uploads = Router::new()
         .route("/upload", get(uploads::list))
         .route("/upload/init", post(uploads::init))
@@ -61,12 +70,15 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/upload/{id}/status", get(uploads::status))
         .route("/upload/{id}/complete", post(uploads::complete))
         .route("/upload/{id}/file", get(uploads::file))
-        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES));
+        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
+        .layer(middleware::from_fn_with_state(longest, load::bound))
+        .layer(in_flight());
     let proxied = Router::new()
         .route("/upload/{id}/parts/{number}", put(proxied::part))
         .route("/upload/{id}/chunk/{index}", post(proxied::chunk))
         // Bytes stream through and are counted against the part's length instead.
-        .layer(DefaultBodyLimit::disable());
+        .layer(DefaultBodyLimit::disable())
+        .layer(in_flight());
     let operations = Router::new()
         .route("/", get(page::index))
         .route("/healthz", get(operations::healthz))
@@ -74,7 +86,7 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/metrics", get(operations::metrics))
         .route("/openapi.json", get(openapi::serve));
     let layers = ServiceBuilder::new()
-        .layer(axum::middleware::from_fn(context::observe))
+        .layer(middleware::from_fn(context::observe))
         .layer(cors(&gateway.cors_origins))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(RequestBodyTimeoutLayer::new(BODY_IDLE));

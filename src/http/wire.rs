@@ -240,6 +240,7 @@ pub(super) fn status(view: StatusView) -> api::UploadStatus {
         created_at: upload.created_at,
         updated_at: upload.updated_at,
         expires_at: upload.expires_at,
+        verified_bytes: upload.verified_bytes.filter(|_| visible == State::Completing),
         error: upload
             .failure
             .map(|failure| api::UploadFailure { code: failure.code, detail: failure.detail }),

@@ -72,7 +72,7 @@ impl Service {
         let draft = self.draft(principal, &new)?;
         let requested = requested_at_init(&draft, &new.sign, self.rules.sign_limit)?;
         // Checked before anything is written, so that a bad wish leaves nothing half-made behind.
-        parts_to_send(&draft, &requested, self.rules.sign_limit).map_err(named_for_init)?;
+        parts_to_send(&draft, &requested, &self.rules).map_err(named_for_init)?;
         let (upload, is_new) = self.find_or_insert(draft).await?;
         let opened = if is_new && upload.state == State::Creating {
             self.open_multipart(upload.clone(), Opening::First).await
@@ -87,7 +87,7 @@ impl Service {
             }
         };
         let requested = requested_at_init(&upload, &new.sign, self.rules.sign_limit)?;
-        let wanted = parts_to_send(&upload, &requested, self.rules.sign_limit).map_err(named_for_init)?;
+        let wanted = parts_to_send(&upload, &requested, &self.rules).map_err(named_for_init)?;
         if wanted.is_empty() {
             return Ok(Initiated { upload, is_new, parts: Vec::new(), parts_expire_at: None });
         }

@@ -11,6 +11,7 @@ mod finish;
 mod init;
 mod lease;
 mod list;
+mod orphans;
 mod proxy;
 mod read_back;
 mod refresh;
@@ -38,6 +39,7 @@ pub use complete::{CompleteCall, Completing};
 pub use error::{FieldProblem, ServiceError};
 pub use init::{Initiated, NewUpload, SignAtInit};
 pub use list::{ListQuery, UploadPage};
+pub use orphans::{OrphanAction, Orphans};
 pub use proxy::{ProxiedBody, ProxiedResult};
 pub use requested::{RequestedPart, StoredClaim};
 pub use sign::{SignedBatch, SignedUploadPart};
@@ -82,6 +84,8 @@ pub struct Rules {
     pub complete_wait: Duration,
     /// How long finished uploads are remembered.
     pub keep_finished: time::Duration,
+    /// Which multipart uploads in the bucket the sweep aborts although no upload wants them.
+    pub orphans: Orphans,
 }
 
 impl Default for Rules {
@@ -97,6 +101,7 @@ impl Default for Rules {
             sign_limit: 1_000,
             complete_wait: Duration::from_secs(20),
             keep_finished: time::Duration::days(30),
+            orphans: Orphans::Known,
         }
     }
 }

@@ -64,7 +64,7 @@ impl Service {
         upload.check_takes_parts(self.clock.now())?;
         let checksum = body.checksum(upload.spec.checksum_algorithm);
         let requested = RequestedPart { number, checksum, size_bytes: body.content_length };
-        let resolved = parts_to_send(&upload, &[requested], 1).map_err(named_for_proxy)?;
+        let resolved = parts_to_send(&upload, &[requested], &self.rules).map_err(named_for_proxy)?;
         let [part] = resolved[..] else { return Err(ServiceError::NotFound) };
         let upload = self.ensure_open(upload).await?;
         let expected_bytes = part.span.size_bytes;

@@ -1,6 +1,6 @@
 //! Parts as a caller names them, made into parts of this upload.
 
-use super::{FieldProblem, ServiceError};
+use super::{FieldProblem, Rules, ServiceError};
 use crate::upload::{Checksum, ChecksumAlgorithm, PartClaim, PartNumber, PartSet, PartSpan, Plan, Upload};
 
 /// A part that a caller wants to send.
@@ -39,10 +39,10 @@ pub(super) struct PartToSend {
 pub(super) fn parts_to_send(
     upload: &Upload,
     parts: &[RequestedPart],
-    limit: usize,
+    rules: &Rules,
 ) -> Result<Vec<PartToSend>, ServiceError> {
-    let mut checker = Checker::new(upload, "parts", parts.len(), limit)?;
-    let resolved = parts
+    let mut checker = Checker::new(upload, "parts", parts.len(), rules.sign_limit)?;
+    let resolved: Vec<_> = parts
         .iter()
         .enumerate()
         .filter_map(|(index, part)| {
@@ -55,7 +55,14 @@ pub(super) fn parts_to_send(
             Some(PartToSend { number, span, checksum })
         })
         .collect();
-    checker.finish(resolved)
+    // A stream says its size last, so what it sends is held against the limit as it goes.
+    let end_bytes = resolved.iter().map(|part| part.span.offset_bytes + part.span.size_bytes).max();
+    match (end_bytes, rules.max_size_bytes) {
+        (Some(size_bytes), Some(limit_bytes)) if size_bytes > limit_bytes => {
+            Err(ServiceError::TooLarge { size_bytes, limit_bytes })
+        }
+        _ => checker.finish(resolved),
+    }
 }
 
 /// Holds every reported part against the upload; all that is wrong is answered at once.

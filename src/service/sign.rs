@@ -46,7 +46,7 @@ impl Service {
         upload.check_takes_parts(self.clock.now())?;
         let limit = self.rules.sign_limit;
         let claims = claims(&upload, stored, limit);
-        let wanted = parts_to_send(&upload, parts, limit);
+        let wanted = parts_to_send(&upload, parts, &self.rules);
         let (claims, wanted) = both(claims, wanted)?;
         let upload = self.ensure_open(upload).await?;
         let records: Vec<_> = claims.into_iter().map(PartRecord::reported).collect();

@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use time::{Duration, OffsetDateTime};
 
 use super::abort::is_settled;
-use super::{Service, ServiceError};
+use super::{OrphanAction, Orphans, Service, ServiceError};
 use crate::store::{DueUpload, SweepClaim, Written};
 use crate::upload::{AbortReason, Declaration, State, Upload, UploadId};
 
@@ -23,6 +23,8 @@ const LEASE: Duration = Duration::minutes(5);
 const FIRST_WAIT: Duration = Duration::MINUTE;
 /// The longest wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::hours(6);
+/// The bucket is listed at most so often, by all gateways together.
+const ORPHANS_EVERY: Duration = Duration::minutes(10);
 /// Finished uploads that are forgotten in one statement, so that the database is not held for long.
 const FORGET_BATCH: u32 = 1_000;
 
@@ -51,6 +53,8 @@ pub struct SweepAction {
 pub struct SweepReport {
     /// Upload by upload.
     pub actions: Vec<SweepAction>,
+    /// Multipart uploads in the bucket that no upload wants.
+    pub orphans: Vec<OrphanAction>,
     /// How many old finished uploads were forgotten.
     pub forgotten: u64,
 }
@@ -66,7 +70,9 @@ impl Service {
         if mode == SweepMode::DryRun {
             let due = self.store.due_for_sweep(now, BATCH * MAX_BATCHES as u32).await?;
             let forgotten = self.store.count_finished_before(keep_since).await?;
-            return Ok(SweepReport { actions: due.iter().map(planned).collect(), forgotten });
+            let orphans = self.look_for_orphans(mode).await?;
+            let actions = due.iter().map(|upload| planned(upload, now)).collect();
+            return Ok(SweepReport { actions, orphans, forgotten });
         }
         let mut report = SweepReport::default();
         for _ in 0..MAX_BATCHES {
@@ -82,12 +88,40 @@ impl Service {
                 break;
             }
         }
+        // One listing an interval is enough for a fleet.
+        let due_again = now + ORPHANS_EVERY;
+        if self.rules.orphans != Orphans::Leave && self.store.claim_job("orphans", now, due_again).await? {
+            report.orphans = self.look_for_orphans(mode).await?;
+        }
         report.forgotten = self.forget_finished(keep_since).await?;
         Ok(report)
     }
 
+    /// What cannot be listed now does not keep the sweep from the rest of its work.
+    async fn look_for_orphans(&self, mode: SweepMode) -> Result<Vec<OrphanAction>, ServiceError> {
+        if self.rules.orphans == Orphans::Leave {
+            return Ok(Vec::new());
+        }
+        match self.sweep_orphans(mode).await {
+            Ok(orphans) => {
+                if mode == SweepMode::Act {
+                    orphans.iter().for_each(log_orphan);
+                }
+                let nobodys = orphans.iter().filter(|orphan| orphan.outcome == Ok(false)).count();
+                metrics::gauge!("partgate_orphans_left").set(nobodys as f64);
+                Ok(orphans)
+            }
+            Err(error @ (ServiceError::StorageUnavailable(_) | ServiceError::StorageRejected(_))) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                tracing::warn!(cause, "the sweep could not list the bucket's multipart uploads");
+                Ok(Vec::new())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     async fn sweep_one(&self, due: DueUpload) -> SweepAction {
-        let SweepAction { upload_id, action, .. } = planned(&due.upload);
+        let SweepAction { upload_id, action, .. } = planned(&due.upload, self.clock.now());
         let attempts = due.attempts + 1;
         let done = match self.sweep_upload(due.upload).await {
             // Somebody else got there first: as good as done.
@@ -174,15 +208,35 @@ impl Service {
     }
 }
 
-fn planned(upload: &Upload) -> SweepAction {
+fn planned(upload: &Upload, now: OffsetDateTime) -> SweepAction {
     let action = match upload.state {
-        State::Creating | State::Open if upload.may_have_twins => "look",
-        State::Creating | State::Open => "expire",
+        State::Creating | State::Open if upload.is_overdue(now) => "expire",
+        State::Creating | State::Open => "look",
         State::Completing => "complete",
         State::Aborting => "abort",
         State::Completed | State::Failed | State::Aborted | State::Expired => "look",
     };
     SweepAction { upload_id: upload.id, action, outcome: Ok(upload.state) }
+}
+
+fn log_orphan(orphan: &OrphanAction) {
+    let result = match &orphan.outcome {
+        Ok(true) => "ok",
+        Ok(false) => "left",
+        Err(_) => "failed",
+    };
+    metrics::counter!("partgate_sweep_actions_total", "action" => "orphan", "result" => result).increment(1);
+    let upload_id = orphan.upload_id.map(|id| id.to_string());
+    let s3_upload_id = &*orphan.s3_upload_id.0;
+    match &orphan.outcome {
+        Ok(true) => tracing::info!(upload.id = upload_id, s3_upload_id, "sweep: aborted an orphan"),
+        Ok(false) => {
+            tracing::info!(s3_upload_id, "sweep: left a multipart upload that is in no database of ours")
+        }
+        Err(error) => {
+            tracing::warn!(upload.id = upload_id, s3_upload_id, error, "sweep: could not abort an orphan");
+        }
+    }
 }
 
 fn log(SweepAction { upload_id, action, outcome }: &SweepAction) {

@@ -47,7 +47,7 @@ pub struct ServerSide {
 }
 
 /// How long storage is waited for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeLimits {
     /// For a connection.
     pub connect: Duration,
@@ -70,6 +70,9 @@ impl Default for TimeLimits {
         }
     }
 }
+
+/// Readiness is asked every few seconds by somebody who waits for about a second: an answer that is late is a no.
+const CHECK_LIMIT: Duration = Duration::from_secs(2);
 
 /// All that storage needs to know.
 #[derive(Debug, Clone)]
@@ -156,15 +159,21 @@ impl Storage {
         self.public_address.object_url(key)
     }
 
-    /// Whether storage answers and has the bucket.
+    /// Whether storage answers, soon, and has the bucket.
     ///
     /// # Errors
     /// [`StorageError`] when it does not.
     pub async fn check(&self) -> Result<(), StorageError> {
         ask_model_if_any!(self => model.check());
+        let limits = TimeoutConfig::builder().operation_timeout(CHECK_LIMIT).build();
+        let at_once = aws_sdk_s3::config::Config::builder()
+            .timeout_config(limits)
+            .retry_config(RetryConfig::disabled());
         self.client
             .head_bucket()
             .bucket(self.bucket())
+            .customize()
+            .config_override(at_once)
             .send()
             .await
             .map(|_| ())

@@ -27,7 +27,7 @@ mod sign;
 pub use client::{Connection, ServerSide, Storage, StorageSettings, StorageSetupError, TimeLimits};
 pub use error::{StorageError, StorageErrorKind};
 pub use identity::{Identity, StaticKeys};
-pub use multipart::{CompletedPart, CreatedMultipart};
+pub use multipart::{CompletedPart, CreatedMultipart, FoundMultipart, MultipartMarker};
 pub use objects::{PartBody, ProxiedTarget, StoredBody};
 pub use profile::StoreProfile;
 pub use sign::{SignedRequest, UrlWindow};

@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use time::OffsetDateTime;
 
 use super::{
-    CompletedPart, CreatedMultipart, PartBody, ProxiedTarget, Storage, StorageError, StorageErrorKind,
-    StoredBody,
+    CompletedPart, CreatedMultipart, FoundMultipart, MultipartMarker, PartBody, ProxiedTarget, Storage,
+    StorageError, StorageErrorKind, StoredBody,
 };
 use crate::model::{Effect, NoAnswer, Port, Value};
 use crate::upload::{
@@ -39,8 +40,10 @@ pub(crate) enum LatePart {
 /// Whether ListMultipartUploads works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Listing {
-    /// By key.
-    Works,
+    /// By prefix.
+    ByPrefix,
+    /// By whole keys only (MinIO).
+    ByKey,
     /// Permissions do not allow it.
     Forbidden,
     /// It answers, and leaves multipart uploads out.
@@ -81,7 +84,7 @@ pub(crate) const AWS: Habits = Habits {
     name: "aws",
     repeated_complete: RepeatedComplete::KeyTaken,
     late_part: LatePart::Stays,
-    listing: Listing::Works,
+    listing: Listing::ByPrefix,
     conditions: Conditions::Honoured,
     part_checksums: PartChecksums::Shown,
 };
@@ -90,6 +93,7 @@ pub(crate) const MINIO: Habits = Habits {
     name: "minio",
     repeated_complete: RepeatedComplete::Forgotten,
     late_part: LatePart::Refused,
+    listing: Listing::ByKey,
     ..AWS
 };
 /// SeaweedFS.
@@ -117,6 +121,7 @@ pub(crate) struct Multipart {
     pub(crate) key: String,
     pub(crate) owner: String,
     kind: ChecksumAlgorithm,
+    initiated_at: OffsetDateTime,
     pub(crate) parts: BTreeMap<u32, String>,
 }
 
@@ -142,6 +147,8 @@ enum Ending {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Bucket {
     pub(crate) habits: Habits,
+    /// The store's clock.
+    pub(crate) now: OffsetDateTime,
     pub(crate) multiparts: BTreeMap<String, Multipart>,
     pub(crate) objects: BTreeMap<String, Object>,
     ended: BTreeMap<String, (Multipart, Ending)>,
@@ -159,8 +166,8 @@ pub(crate) enum Write {
 type Answer<T> = Result<T, StorageErrorKind>;
 
 impl Bucket {
-    pub(crate) fn new(habits: Habits) -> Self {
-        Self { habits, multiparts: BTreeMap::new(), objects: BTreeMap::new(), ended: BTreeMap::new() }
+    pub(crate) fn new(habits: Habits, now: OffsetDateTime) -> Self {
+        Self { habits, now, multiparts: BTreeMap::new(), objects: BTreeMap::new(), ended: BTreeMap::new() }
     }
 
     fn find(&self, key: &str, id: &str) -> Answer<&Multipart> {
@@ -175,8 +182,13 @@ impl Bucket {
 
     fn create(&mut self, key: &str, owner: &str, kind: ChecksumAlgorithm) -> String {
         let id = format!("m{}", self.multiparts.len() + self.ended.len() + 1);
-        let multipart =
-            Multipart { key: key.to_owned(), owner: owner.to_owned(), kind, parts: BTreeMap::new() };
+        let multipart = Multipart {
+            key: key.to_owned(),
+            owner: owner.to_owned(),
+            kind,
+            initiated_at: self.now,
+            parts: BTreeMap::new(),
+        };
         self.multiparts.insert(id.clone(), multipart);
         id
     }
@@ -312,13 +324,33 @@ impl Bucket {
 
     fn multiparts_at(&self, key: &str) -> Answer<Vec<S3UploadId>> {
         match self.habits.listing {
-            Listing::Works => {
+            Listing::ByPrefix | Listing::ByKey => {
                 let at_key = self.multiparts.iter().filter(|(_, found)| found.key == key);
                 Ok(at_key.map(|(id, _)| S3UploadId(id.clone())).collect())
             }
             Listing::Forbidden => Err(StorageErrorKind::Rejected),
             Listing::Lies => Ok(Vec::new()),
         }
+    }
+}
+
+impl Bucket {
+    fn multiparts_under(&self, prefix: &str) -> Answer<Vec<FoundMultipart>> {
+        let matches = |key: &str| match self.habits.listing {
+            Listing::ByPrefix => key.starts_with(prefix),
+            Listing::ByKey => key == prefix,
+            Listing::Forbidden | Listing::Lies => false,
+        };
+        if self.habits.listing == Listing::Forbidden {
+            return Err(StorageErrorKind::Rejected);
+        }
+        let found = self.multiparts.iter().filter(|(_, multipart)| matches(&multipart.key));
+        let listed = |(id, multipart): (&String, &Multipart)| FoundMultipart {
+            key: multipart.key.clone(),
+            id: S3UploadId(id.clone()),
+            initiated_at: Some(multipart.initiated_at),
+        };
+        Ok(found.map(listed).collect())
     }
 }
 
@@ -488,6 +520,18 @@ impl ModelStorage {
         let key = key.to_owned();
         let list = move |bucket: &mut Bucket| bucket.multiparts_at(&key);
         self.ask(("ListMultipartUploads", Effect::Reads), String::new(), list).await
+    }
+
+    /// All at once: a model has no pages.
+    pub(super) async fn multiparts_under(
+        &self,
+        prefix: &str,
+    ) -> Result<(Vec<FoundMultipart>, Option<MultipartMarker>), StorageError> {
+        let prefix = prefix.to_owned();
+        let list = move |bucket: &mut Bucket| bucket.multiparts_under(&prefix);
+        let found =
+            self.ask(("ListMultipartUploads", Effect::Reads), "of the bucket".to_owned(), list).await?;
+        Ok((found, None))
     }
 
     pub(super) async fn list_parts(

@@ -5,6 +5,7 @@ use aws_sdk_s3::types::{
     self, ChecksumAlgorithm as SdkAlgorithm, ChecksumType as SdkType, CompletedMultipartUpload,
     ServerSideEncryption, StorageClass,
 };
+use time::OffsetDateTime;
 
 use super::{Storage, StorageError, StorageErrorKind};
 use crate::upload::{
@@ -32,6 +33,24 @@ pub struct CreatedMultipart {
     pub may_have_twin: bool,
 }
 
+/// A multipart upload that the bucket lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundMultipart {
+    /// The key of its object.
+    pub key: String,
+    /// Storage's name of it.
+    pub id: S3UploadId,
+    /// When it was opened, by storage's clock.
+    pub initiated_at: Option<OffsetDateTime>,
+}
+
+/// Where the next page of a listing begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MultipartMarker {
+    key: String,
+    id: Option<String>,
+}
+
 impl Storage {
     /// Opens a multipart upload for the upload's object.
     ///
@@ -41,6 +60,7 @@ impl Storage {
         const OPERATION: &str = "CreateMultipartUpload";
         ask_model_if_any!(self => model.create_multipart(upload));
         let server_side = &self.settings.server_side;
+        let declared = self.settings.profile.declared_checksum(upload.spec.checksum_algorithm);
         let mut request = self
             .client
             .create_multipart_upload()
@@ -48,8 +68,8 @@ impl Storage {
             .key(upload.spec.key.as_str())
             .content_type(&upload.spec.content_type)
             .metadata(METADATA_UPLOAD_ID, upload.id.to_string())
-            .set_checksum_algorithm(sdk_algorithm(upload.spec.checksum_algorithm))
-            .set_checksum_type(upload.spec.checksum_algorithm.object_type().map(sdk_type))
+            .set_checksum_algorithm(declared.and_then(|(kind, _)| sdk_algorithm(kind)))
+            .set_checksum_type(declared.map(|(_, checksum_type)| sdk_type(checksum_type)))
             .set_server_side_encryption(server_side.encryption.as_deref().map(ServerSideEncryption::from))
             .set_ssekms_key_id(server_side.kms_key_id.clone())
             .set_storage_class(server_side.storage_class.as_deref().map(StorageClass::from))
@@ -75,7 +95,8 @@ impl Storage {
             .ok_or_else(|| StorageError::unavailable(OPERATION, "the answer has no upload id"))
     }
 
-    /// Puts the parts together. `expected` is the object's checksum where the parts' combine to one.
+    /// Puts the parts together. `expected` is the object's checksum where the parts' combine to one; where storage
+    /// does not list those, the one that the client declared, so that storage itself refuses what is not the file.
     ///
     /// # Errors
     /// [`StorageError`]; an answer of 200 with an error inside counts as that error.
@@ -101,7 +122,9 @@ impl Storage {
         if !upload.spec.overwrite && self.settings.profile.conditional_writes {
             request = request.if_none_match("*");
         }
-        if let Some(expected) = expected.filter(|sum| sum.checksum_type == ChecksumType::FullObject) {
+        let declared = declared_checksum(upload);
+        let expected = expected.filter(|sum| sum.checksum_type == ChecksumType::FullObject);
+        if let Some(expected) = expected.or(declared.as_ref()) {
             // Garage refuses the type without the value, so they go together.
             let value = Some(expected.value.clone());
             request = request.checksum_type(SdkType::FullObject);
@@ -164,6 +187,38 @@ impl Storage {
         Ok(at_key.filter_map(|found| found.upload_id()).map(|id| S3UploadId(id.to_owned())).collect())
     }
 
+    /// A page of all multipart uploads under a prefix, and where the next one begins. MinIO answers an empty page to
+    /// any prefix that is not a whole key.
+    ///
+    /// # Errors
+    /// [`StorageError`] when storage does not answer or refuses.
+    pub async fn multiparts_under(
+        &self,
+        prefix: &str,
+        after: Option<MultipartMarker>,
+    ) -> Result<(Vec<FoundMultipart>, Option<MultipartMarker>), StorageError> {
+        ask_model_if_any!(self => model.multiparts_under(prefix));
+        let page = self
+            .client
+            .list_multipart_uploads()
+            .bucket(self.bucket())
+            .set_prefix(Some(prefix.to_owned()).filter(|prefix| !prefix.is_empty()))
+            .set_key_marker(after.as_ref().map(|after| after.key.clone()))
+            .set_upload_id_marker(after.as_ref().and_then(|after| after.id.clone()))
+            .send()
+            .await
+            .map_err(|error| StorageError::from_sdk("ListMultipartUploads", error))?;
+        let found: Vec<_> = page.uploads().iter().filter_map(found_multipart).collect();
+        let next = (page.is_truncated() == Some(true)).then(|| match page.next_key_marker() {
+            Some(key) => Some((key.to_owned(), page.next_upload_id_marker().map(str::to_owned))),
+            // SeaweedFS leaves the marker out, and does not sort.
+            None => found.iter().map(|found| (found.key.clone(), None)).max(),
+        });
+        let next = next.flatten().map(|(key, id)| MultipartMarker { key, id });
+        // A store that repeats its marker would be read for ever.
+        Ok((found, next.filter(|next| after.as_ref() != Some(next))))
+    }
+
     /// Whether storage still holds anything of a multipart upload.
     ///
     /// # Errors
@@ -186,6 +241,22 @@ impl Storage {
             Err(error) => Err(error),
         }
     }
+}
+
+fn found_multipart(upload: &types::MultipartUpload) -> Option<FoundMultipart> {
+    let initiated_at =
+        upload.initiated().and_then(|time| OffsetDateTime::from_unix_timestamp(time.secs()).ok());
+    let id = S3UploadId(upload.upload_id()?.to_owned());
+    Some(FoundMultipart { key: upload.key()?.to_owned(), id, initiated_at })
+}
+
+/// The whole object's checksum as the client declared it; only kinds that cover the whole object can be declared.
+fn declared_checksum(upload: &Upload) -> Option<ObjectChecksum> {
+    upload.checksum.map(|checksum| ObjectChecksum {
+        algorithm: checksum.algorithm(),
+        checksum_type: ChecksumType::FullObject,
+        value: checksum.to_base64(),
+    })
 }
 
 fn sdk_algorithm(algorithm: ChecksumAlgorithm) -> Option<SdkAlgorithm> {

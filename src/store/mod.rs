@@ -1,24 +1,30 @@
 //! Our own state: uploads and what is known of their parts.
 //!
 //! Every write of an upload is a compare-and-set on its version, so any number of gateways may act on one upload.
-//! An intent is on disk before storage acts on it (SQLite: WAL with synchronous FULL).
+//! An intent is on disk before storage acts on it (SQLite: WAL with synchronous FULL; PostgreSQL: synchronous commit).
 
+mod postgres;
 mod rows;
+mod sql;
 mod sqlite;
 mod types;
+mod values;
 
 #[cfg(test)]
-mod contract_tests;
+mod contract;
 #[cfg(test)]
 pub(crate) mod model;
 
 use time::OffsetDateTime;
 
 use crate::upload::{ChecksumAlgorithm, Fingerprint, PartRecord, S3UploadId, Upload, UploadId};
+use postgres::PostgresStore;
+use sql::SqlStore as _;
 use sqlite::SqliteStore;
 
 pub use types::{
-    DueUpload, InsertOutcome, Lease, ListFilter, Migrations, ReceivedParts, StoreError, SweepClaim, Written,
+    DatabaseKind, DueUpload, InsertOutcome, Lease, ListFilter, Migrations, ReceivedParts, StoreError,
+    SweepClaim, Written,
 };
 
 /// The state of uploads, in the database that the URL names. Cheap to clone.
@@ -26,6 +32,8 @@ pub use types::{
 pub enum Store {
     /// One file, for one machine.
     Sqlite(SqliteStore),
+    /// A server, for any number of gateways.
+    Postgres(PostgresStore),
     /// A plain value that tests hold.
     #[cfg(test)]
     Model(model::ModelStore),
@@ -36,6 +44,7 @@ macro_rules! on_each {
     ($self:ident, $store:ident => $call:expr) => {
         match $self {
             Self::Sqlite($store) => $call,
+            Self::Postgres($store) => $call,
             #[cfg(test)]
             Self::Model($store) => $call,
         }
@@ -43,12 +52,19 @@ macro_rules! on_each {
 }
 
 impl Store {
-    /// Opens the database that the URL names: `sqlite://path`, which is made where there is none.
+    /// Opens the database that the URL names: `sqlite://path`, which is made where there is none, or
+    /// `postgres://user:password@host/database`, with at most `max_connections` at once.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be opened or its schema is not (and may not be made) current.
-    pub async fn open(url: &str, migrations: Migrations) -> Result<Self, StoreError> {
-        Ok(Self::Sqlite(SqliteStore::open(url, migrations).await?))
+    pub async fn open(url: &str, max_connections: u32, migrations: Migrations) -> Result<Self, StoreError> {
+        match DatabaseKind::of(url) {
+            Some(DatabaseKind::Sqlite) => Ok(Self::Sqlite(SqliteStore::open(url, migrations).await?)),
+            Some(DatabaseKind::Postgres) => {
+                Ok(Self::Postgres(PostgresStore::open(url, max_connections, migrations).await?))
+            }
+            None => Err(StoreError::url(url)),
+        }
     }
 
     /// Whether the database answers and can be written.
@@ -59,7 +75,7 @@ impl Store {
         on_each!(self, store => store.ping().await)
     }
 
-    /// Writes what is pending and closes the file.
+    /// Writes what is pending and closes the database.
     pub async fn close(&self) {
         on_each!(self, store => store.close().await)
     }
@@ -199,6 +215,19 @@ impl Store {
         multiparts: &[S3UploadId],
     ) -> Result<Vec<Upload>, StoreError> {
         on_each!(self, store => store.owners(ids, multiparts).await)
+    }
+
+    /// Whether this gateway is to do a job that is done once for the whole fleet: it is not due again before `next`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn claim_job(
+        &self,
+        job: &str,
+        now: OffsetDateTime,
+        next: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        on_each!(self, store => store.claim_job(job, now, next).await)
     }
 
     /// How many finished uploads have not changed since `before` and have nothing left in storage.

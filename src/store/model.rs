@@ -1,6 +1,6 @@
 //! The state store as a plain value, for the model: what SQLite keeps in tables, without SQL, a file or a wait.
 //!
-//! It passes the contract of every store (`contract_tests`), so what holds on it holds on them.
+//! It passes the contract of every store (`contract`), so what holds on it holds on them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -74,6 +74,8 @@ impl Hash for PartRow {
 pub(crate) struct Tables {
     uploads: BTreeMap<UploadId, Arc<Row>>,
     parts: BTreeMap<(UploadId, PartNumber), Arc<PartRow>>,
+    /// When each job of the fleet is due again.
+    jobs: BTreeMap<String, OffsetDateTime>,
     pub(crate) versions: Versions,
 }
 
@@ -195,6 +197,14 @@ impl Tables {
             .take(filter.limit as usize)
             .cloned()
             .collect()
+    }
+
+    fn claim_job(&mut self, job: &str, now: OffsetDateTime, next: OffsetDateTime) -> bool {
+        let is_due = self.jobs.get(job).is_none_or(|due| *due <= now);
+        if is_due {
+            self.jobs.insert(job.to_owned(), next);
+        }
+        is_due
     }
 
     fn finished_before(&self, before: OffsetDateTime, limit: u32) -> Vec<UploadId> {
@@ -462,6 +472,16 @@ impl ModelStore {
             })
             .await?;
         Ok(uploads(&rows))
+    }
+
+    pub(in crate::store) async fn claim_job(
+        &self,
+        job: &str,
+        now: OffsetDateTime,
+        next: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let (text, job) = (format!("claim job {job}"), job.to_owned());
+        self.ask(Effect::Writes, text, move |tables| tables.claim_job(&job, now, next)).await
     }
 
     pub(in crate::store) async fn count_finished_before(

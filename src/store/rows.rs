@@ -1,10 +1,9 @@
 //! Domain types to columns and back.
 
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::values::{Row, Value, from_micros, values};
 use super::{DueUpload, StoreError};
 use crate::upload::{
     AbortReason, Checksum, ChecksumAlgorithm, ChecksumType, Failure, Fingerprint, Metadata, ObjectChecksum,
@@ -12,20 +11,63 @@ use crate::upload::{
     Transfer, Upload, UploadId, UploadSpec,
 };
 
-pub(super) fn micros(time: OffsetDateTime) -> i64 {
-    i64::try_from(time.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX)
+/// What [`INSERT`](super::sql::INSERT) writes.
+pub(super) fn new_columns(upload: &Upload) -> Vec<Value<'_>> {
+    let spec = &upload.spec;
+    values![
+        upload.id,
+        spec.tenant.as_str(),
+        upload.state.name(),
+        upload.version,
+        transfer_name(spec.transfer),
+        spec.bucket.as_str(),
+        spec.key.as_str(),
+        spec.filename.as_str(),
+        spec.content_type.as_str(),
+        spec.checksum_algorithm.name(),
+        metadata_json(&spec.metadata),
+        spec.overwrite,
+        spec.fingerprint.as_ref().map(Fingerprint::as_str),
+        spec.idempotency_key.as_ref().map(Fingerprint::as_str),
+        upload.plan.size_bytes(),
+        upload.plan.part_size_bytes(),
+        upload.sha256.map(|digest| digest.to_hex()),
+        upload.created_at,
+        upload.updated_at,
+        upload.expires_at,
+        upload.sweep_at,
+    ]
 }
 
-fn from_micros(micros: i64) -> Option<OffsetDateTime> {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000).ok()
+/// What [`UPDATE`](super::sql::UPDATE) writes, after the id and the version that must be there.
+pub(super) fn changed_columns(next: &Upload) -> Vec<Value<'_>> {
+    let outcome = next.outcome.as_ref();
+    values![
+        next.id,
+        next.version - 1,
+        next.state.name(),
+        next.version,
+        next.plan.size_bytes(),
+        next.sha256.map(|digest| digest.to_hex()),
+        next.checksum.map(|checksum| checksum.to_base64()),
+        next.s3_upload_id.as_ref().map(|id| id.0.as_str()),
+        next.updated_at,
+        next.abort_reason.map(abort_reason_name),
+        outcome.map(|outcome| outcome.etag.as_str()),
+        outcome.and_then(|outcome| outcome.version_id.as_deref()),
+        outcome.map(|outcome| outcome.size_bytes),
+        outcome.and_then(|outcome| outcome.checksum.as_ref()).map(object_checksum_text),
+        outcome.and_then(|outcome| outcome.sha256).map(|digest| digest.to_hex()),
+        outcome.map(|outcome| outcome.completed_at),
+        next.failure.as_ref().map(|failure| failure.code.as_str()),
+        next.failure.as_ref().map(|failure| failure.detail.as_str()),
+        next.sweep_at,
+        next.may_have_twins,
+        next.verified_bytes,
+    ]
 }
 
-/// SQLite's integers are signed; a size beyond them is beyond every store too.
-pub(super) fn signed(bytes: u64) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
-}
-
-pub(super) fn transfer_name(transfer: Transfer) -> &'static str {
+fn transfer_name(transfer: Transfer) -> &'static str {
     match transfer {
         Transfer::Empty => "empty",
         Transfer::Put => "put",
@@ -53,7 +95,7 @@ fn evidence(name: &str) -> Option<PartEvidence> {
         .find(|evidence| evidence_name(*evidence) == name)
 }
 
-pub(super) fn abort_reason_name(reason: AbortReason) -> &'static str {
+fn abort_reason_name(reason: AbortReason) -> &'static str {
     match reason {
         AbortReason::Requested => "requested",
         AbortReason::Expired => "expired",
@@ -66,7 +108,7 @@ fn abort_reason(name: &str) -> Option<AbortReason> {
         .find(|reason| abort_reason_name(*reason) == name)
 }
 
-pub(super) fn metadata_json(metadata: &Metadata) -> String {
+fn metadata_json(metadata: &Metadata) -> String {
     serde_json::Value::Object(
         metadata.entries().iter().map(|(name, value)| (name.clone(), value.clone().into())).collect(),
     )
@@ -79,7 +121,7 @@ fn metadata(json: &str) -> Option<Metadata> {
 }
 
 /// `algorithm:TYPE:value`, one column for what is only ever read whole.
-pub(super) fn object_checksum_text(checksum: &ObjectChecksum) -> String {
+fn object_checksum_text(checksum: &ObjectChecksum) -> String {
     let kind = match checksum.checksum_type {
         ChecksumType::FullObject => "full",
         ChecksumType::Composite => "composite",
@@ -100,17 +142,26 @@ fn object_checksum(text: &str) -> Option<ObjectChecksum> {
 
 /// Reads columns of one row; the first that cannot be understood is named in the error.
 struct Columns<'a> {
-    row: &'a SqliteRow,
-    upload: String,
+    row: &'a dyn Row,
+    upload: Uuid,
 }
 
 impl Columns<'_> {
-    fn text(&self, column: &str) -> Result<String, StoreError> {
-        Ok(self.row.try_get(column)?)
+    fn optional_text(&self, column: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.row.text(column)?)
     }
 
-    fn optional_text(&self, column: &str) -> Result<Option<String>, StoreError> {
-        Ok(self.row.try_get(column)?)
+    fn text(&self, column: &str) -> Result<String, StoreError> {
+        self.optional_text(column)?.ok_or_else(|| self.corrupt(column, "NULL"))
+    }
+
+    fn integer(&self, column: &str) -> Result<i64, StoreError> {
+        self.row.integer(column)?.ok_or_else(|| self.corrupt(column, "NULL"))
+    }
+
+    fn small(&self, column: &str) -> Result<u32, StoreError> {
+        let value = self.integer(column)?;
+        u32::try_from(value).map_err(|_| self.corrupt(column, &value.to_string()))
     }
 
     fn parsed<T>(&self, column: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
@@ -127,25 +178,23 @@ impl Columns<'_> {
         parse(&text).map(Some).ok_or_else(|| self.corrupt(column, &text))
     }
 
-    fn bytes(&self, column: &str) -> Result<u64, StoreError> {
-        let value: i64 = self.row.try_get(column)?;
-        u64::try_from(value).map_err(|_| self.corrupt(column, &value.to_string()))
-    }
-
     fn optional_bytes(&self, column: &str) -> Result<Option<u64>, StoreError> {
-        let value: Option<i64> = self.row.try_get(column)?;
+        let value = self.row.integer(column)?;
         value
             .map(|value| u64::try_from(value).map_err(|_| self.corrupt(column, &value.to_string())))
             .transpose()
     }
 
+    fn bytes(&self, column: &str) -> Result<u64, StoreError> {
+        self.optional_bytes(column)?.ok_or_else(|| self.corrupt(column, "NULL"))
+    }
+
     fn flag(&self, column: &str) -> Result<bool, StoreError> {
-        let value: i64 = self.row.try_get(column)?;
-        Ok(value != 0)
+        Ok(self.row.flag(column)?)
     }
 
     fn optional_time(&self, column: &str) -> Result<Option<OffsetDateTime>, StoreError> {
-        let value: Option<i64> = self.row.try_get(column)?;
+        let value = self.row.integer(column)?;
         value
             .map(|value| from_micros(value).ok_or_else(|| self.corrupt(column, &value.to_string())))
             .transpose()
@@ -156,22 +205,22 @@ impl Columns<'_> {
     }
 
     fn corrupt(&self, column: &str, value: &str) -> StoreError {
-        StoreError::Corrupt { upload: self.upload.clone(), detail: format!("{column} is {value:?}") }
+        StoreError::Corrupt { upload: self.upload.to_string(), detail: format!("{column} is {value:?}") }
     }
 }
 
-pub(super) fn upload(row: &SqliteRow) -> Result<Upload, StoreError> {
-    let columns = Columns { row, upload: row.try_get("id")? };
+pub(super) fn upload(row: &dyn Row) -> Result<Upload, StoreError> {
+    let columns = Columns { row, upload: row.id("id")? };
     let spec = spec(&columns)?;
     let checksum =
         columns.optional("checksum", |text| Checksum::from_base64(spec.checksum_algorithm, text).ok())?;
     Ok(Upload {
-        id: columns.parsed("id", |text| Uuid::parse_str(text).ok().map(UploadId))?,
+        id: UploadId(columns.upload),
         plan: Plan::restore(columns.optional_bytes("size_bytes")?, columns.bytes("part_size_bytes")?),
         sha256: columns.optional("sha256", |text| Sha256Digest::from_hex(text).ok())?,
         checksum,
         state: columns.parsed("state", State::from_name)?,
-        version: row.try_get("version")?,
+        version: columns.integer("version")?,
         s3_upload_id: columns.optional_text("s3_upload_id")?.map(S3UploadId),
         created_at: columns.time("created_at")?,
         updated_at: columns.time("updated_at")?,
@@ -187,9 +236,10 @@ pub(super) fn upload(row: &SqliteRow) -> Result<Upload, StoreError> {
     })
 }
 
-pub(super) fn due_upload(row: &SqliteRow) -> Result<DueUpload, StoreError> {
-    let attempts: u32 = row.try_get("sweep_attempts")?;
-    Ok(DueUpload { upload: upload(row)?, attempts })
+pub(super) fn due_upload(row: &dyn Row) -> Result<DueUpload, StoreError> {
+    let upload = upload(row)?;
+    let attempts = Columns { row, upload: upload.id.0 }.small("sweep_attempts")?;
+    Ok(DueUpload { upload, attempts })
 }
 
 fn spec(columns: &Columns<'_>) -> Result<UploadSpec, StoreError> {
@@ -226,14 +276,24 @@ fn failure(columns: &Columns<'_>) -> Result<Option<Failure>, StoreError> {
     Ok(Some(Failure { code, detail: columns.text("failure_detail")? }))
 }
 
-pub(super) fn part(row: &SqliteRow, kind: ChecksumAlgorithm) -> Result<PartRecord, StoreError> {
-    let columns = Columns { row, upload: row.try_get("upload_id")? };
-    let number: u32 = row.try_get("number")?;
+pub(super) fn part(row: &dyn Row, kind: ChecksumAlgorithm) -> Result<PartRecord, StoreError> {
+    let columns = Columns { row, upload: row.id("upload_id")? };
     Ok(PartRecord {
-        number: PartNumber::new(number).ok_or_else(|| columns.corrupt("number", &number.to_string()))?,
+        number: part_number(&columns)?,
         size_bytes: columns.bytes("size_bytes")?,
         etag: columns.optional_text("etag")?,
         checksum: columns.optional("checksum", |text| Checksum::from_base64(kind, text).ok())?,
         evidence: columns.parsed("evidence", evidence)?,
     })
+}
+
+/// The number and the size of a part.
+pub(super) fn received_part(row: &dyn Row) -> Result<(PartNumber, u64), StoreError> {
+    let columns = Columns { row, upload: row.id("upload_id")? };
+    Ok((part_number(&columns)?, columns.bytes("size_bytes")?))
+}
+
+fn part_number(columns: &Columns<'_>) -> Result<PartNumber, StoreError> {
+    let number = columns.small("number")?;
+    PartNumber::new(number).ok_or_else(|| columns.corrupt("number", &number.to_string()))
 }

@@ -4,6 +4,28 @@ use time::OffsetDateTime;
 
 use crate::upload::{PartSet, State, Upload, UploadId};
 
+/// Which database a URL names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatabaseKind {
+    /// `sqlite://path`.
+    Sqlite,
+    /// `postgres://…` or `postgresql://…`.
+    Postgres,
+}
+
+impl DatabaseKind {
+    /// The kind of a URL, by its scheme; none where there is no such database.
+    #[must_use]
+    pub fn of(url: &str) -> Option<Self> {
+        // The drivers would take nearly any text for the name of a file or a host.
+        match url.split_once(':')? {
+            ("sqlite", _) => Some(Self::Sqlite),
+            ("postgres" | "postgresql", rest) if rest.starts_with("//") => Some(Self::Postgres),
+            _ => None,
+        }
+    }
+}
+
 /// Whether opening the store may change its schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Migrations {
@@ -99,7 +121,7 @@ pub enum StoreError {
     /// The schema is older than this program and may not be changed.
     #[error("the database schema is not up to date: run `partgate migrate`")]
     SchemaOutdated,
-    /// The database's URL is not one that we know.
+    /// The database's URL is not one that we know. Holds no more than its scheme: it may have a password in it.
     #[error("the database URL {0:?} is not of the form sqlite://path or postgres://user@host/name")]
     Url(String),
     /// A row that this program did not write.
@@ -110,4 +132,12 @@ pub enum StoreError {
         /// What is wrong.
         detail: String,
     },
+}
+
+impl StoreError {
+    /// A database's URL that is not one that we know.
+    pub(super) fn url(url: &str) -> Self {
+        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+        Self::Url(format!("{scheme}://…"))
+    }
 }

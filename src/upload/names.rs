@@ -15,8 +15,11 @@ const MAX_KEY_BYTES: usize = 1024;
 const MAX_METADATA_BYTES: usize = 2048;
 /// Our own bound: what file systems allow in one name is 255 bytes, some in characters of up to 4 bytes.
 const MAX_FILENAME_BYTES: usize = 1024;
-/// A file's name inside a key is cut to this, so that prefix and upload id fit beside it.
-const MAX_KEY_NAME_BYTES: usize = 255;
+/// The longest segment of a key, bytes: stores that keep objects as files refuse longer ones, MinIO with the first
+/// part and SeaweedFS 4.48 only at completion. A file's name inside a key is cut to it.
+const MAX_KEY_SEGMENT_BYTES: usize = 255;
+/// SeaweedFS 4.48 keeps its multipart uploads at this place of each bucket, among the objects.
+const SEAWEEDFS_UPLOADS: &str = ".uploads";
 const MAX_FINGERPRINT_BYTES: usize = 256;
 
 /// Our name of an upload: a UUID of version 7, so that ids sort by time.
@@ -58,6 +61,9 @@ pub enum NameError {
     /// A part of a path that some stores resolve or refuse.
     #[error("contains the segment {0:?}, which stores treat differently; leave it out")]
     BadSegment(String),
+    /// A part of a path that is too long for a file's name, with its length in bytes.
+    #[error("contains a segment of {0} bytes; between slashes at most {MAX_KEY_SEGMENT_BYTES} are allowed")]
+    LongSegment(usize),
     /// A metadata name that is ours.
     #[error("{0:?} is kept for partgate's own use")]
     Reserved(String),
@@ -86,13 +92,14 @@ fn check_length(text: &str, max: usize) -> Result<(), NameError> {
     }
 }
 
-/// The key of an object. Invariant: 1 to 1,024 bytes, no control characters, no empty, `.` or `..` segment.
+/// The key of an object. Invariant: 1 to 1,024 bytes, no control characters, no backslash, segments of 1 to
+/// 255 bytes of which none is `.` or `..`, and the first is not `.uploads`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectKey(String);
 
 impl ObjectKey {
-    /// Checks a key. Segments that are empty, `.` or `..` are legal in S3, but MinIO refuses `//` and SeaweedFS
-    /// refuses dots, so a key that works on one store only is refused on all.
+    /// Checks a key. All this is legal in S3, but MinIO refuses `//` and long segments, and SeaweedFS refuses dots and
+    /// makes `a\b` and `a/b` one object; so a key that is not the same on every store is refused on all.
     ///
     /// # Errors
     /// [`NameError`] with the rule that was broken.
@@ -101,8 +108,17 @@ impl ObjectKey {
         if let Some(found) = key.chars().find(|c| c.is_control()) {
             return Err(NameError::BadCharacter { found, rule: "control characters are not allowed" });
         }
-        if let Some(segment) = key.split('/').find(|segment| matches!(*segment, "" | "." | "..")) {
-            return Err(NameError::BadSegment(segment.to_owned()));
+        if key.contains('\\') {
+            let rule = "some stores take it for a slash";
+            return Err(NameError::BadCharacter { found: '\\', rule });
+        }
+        for (index, segment) in key.split('/').enumerate() {
+            if matches!(segment, "" | "." | "..") || (index == 0 && segment == SEAWEEDFS_UPLOADS) {
+                return Err(NameError::BadSegment(segment.to_owned()));
+            }
+            if segment.len() > MAX_KEY_SEGMENT_BYTES {
+                return Err(NameError::LongSegment(segment.len()));
+            }
         }
         Ok(Self(key))
     }
@@ -127,7 +143,7 @@ impl fmt::Display for ObjectKey {
 #[must_use]
 pub fn default_object_key(prefix: &str, id: UploadId, filename: &str) -> String {
     let safe: String = filename.chars().map(safe_character).collect();
-    let mut start = safe.len().saturating_sub(MAX_KEY_NAME_BYTES);
+    let mut start = safe.len().saturating_sub(MAX_KEY_SEGMENT_BYTES);
     while !safe.is_char_boundary(start) {
         start += 1;
     }
@@ -238,11 +254,23 @@ mod tests {
 
     #[test]
     fn keys_that_some_store_refuses_are_refused() {
-        for key in ["", "/a", "a/", "a//b", "a/../b", "./a", "a/.", "a\u{7}b", &"k".repeat(1025)] {
+        for key in ["", "/a", "a/", "a//b", "a/../b", "./a", "a/.", "a\u{7}b", "a\\b", ".uploads/a"] {
             assert!(ObjectKey::new(key.to_owned()).is_err(), "{key:?}");
         }
-        for key in ["a", "a/b/c.txt", "ü/+ %41&=", "...", &"k".repeat(1024)] {
+        for key in ["a", "a/b/c.txt", "ü/+ %41&=", "...", "a/.uploads"] {
             assert!(ObjectKey::new(key.to_owned()).is_ok(), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn keys_have_segments_of_at_most_255_bytes_and_1024_in_all() {
+        let segments = [&*"k".repeat(255); 4].join("/");
+        for (key, expected) in [
+            (segments.clone(), Ok(())),
+            (format!("{segments}k"), Err(NameError::LongSegment(256))),
+            (format!("{segments}/k"), Err(NameError::TooLong { max: 1024, actual: 1025 })),
+        ] {
+            assert_eq!(ObjectKey::new(key).map(|_| ()), expected);
         }
     }
 

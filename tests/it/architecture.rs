@@ -12,7 +12,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("sigv4", &["hmac", "sha2", "thiserror", "time"]),
     ("units", &["humantime"]),
     ("clock", &["time"]),
-    ("store", &["upload", "serde_json", "sqlx", "thiserror", "time", "uuid"]),
+    ("store", &["upload", "serde_json", "sqlx", "thiserror", "time", "tokio", "uuid"]),
     (
         "storage",
         &[
@@ -63,6 +63,7 @@ const MAP: &[(&str, &[&str])] = &[
             "serde",
             "serde_json",
             "serde_path_to_error",
+            "tokio",
             "tower",
             "tower_http",
             "tracing",
@@ -77,6 +78,7 @@ const MAP: &[(&str, &[&str])] = &[
             "service",
             "sigv4",
             "storage",
+            "store",
             "upload",
             "units",
             "config",
@@ -133,7 +135,7 @@ fn files_of(source: &Path, room: &str) -> Vec<PathBuf> {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_stem().unwrap().to_str().unwrap();
-            if path.is_dir() && name != "tests" {
+            if path.is_dir() && !["contract", "tests"].contains(&name) {
                 folders.push(path);
             } else if path.extension().is_some_and(|end| end == "rs") && !name.ends_with("tests") {
                 files.push(path);

@@ -1,9 +1,10 @@
-//! Integration tests: the whole gateway over real HTTP on the embedded store, and the real command.
+//! Integration tests: the whole gateway over real HTTP on the embedded store or a real one, and the real command.
 //!
 //! One binary, so that everything is linked once. `harness` starts servers on free ports of 127.0.0.1 and stops them.
 
 mod api;
 mod architecture;
+mod docs;
 mod harness;
 mod put;
 mod robust;

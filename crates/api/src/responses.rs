@@ -170,6 +170,10 @@ pub struct UploadStatus {
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: OffsetDateTime,
+    /// While it is `completing`: how many of its bytes were read back so far, to prove a declared hash. 0 while storage
+    /// is putting the parts together; absent when no gateway is at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_bytes: Option<u64>,
     /// Why it failed: a code and words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<UploadFailure>,

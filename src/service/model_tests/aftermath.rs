@@ -55,7 +55,7 @@ impl Explorer {
                     world.land(0);
                 }
             }
-            world.now = stopped_at + after;
+            world.wait_until(stopped_at + after);
             if !self.settled.insert((number, stamp(&world))) {
                 return Ok(());
             }
@@ -75,7 +75,7 @@ impl Explorer {
             let mut lost = world.clone();
             lost.in_flight.clear();
             for mut world in [landed, lost] {
-                world.now += PAUSE;
+                world.wait_until(world.now + PAUSE);
                 if self.settled.insert((100 + name.0, stamp(&world))) {
                     self.note(|| format!("afterwards: the client of {name:?} returns"));
                     self.come_back(&mut world, name)?;
@@ -93,7 +93,7 @@ impl Explorer {
                 Move::Rest => break,
                 Move::Call(gateway, call) => {
                     let told = self.carry_out(world, (gateway, call))?;
-                    world.now += PAUSE;
+                    world.wait_until(world.now + PAUSE);
                     client.hear(&told.unwrap_or(super::calls::Told::Nothing), PATIENCE);
                 }
                 Move::Put(number, target) => {

@@ -239,7 +239,7 @@ impl Explorer {
             }
             Step::Tick(to) => {
                 self.note(|| format!("it is {to} s later"));
-                next.world.now = to;
+                next.world.wait_until(to);
                 // By then they have landed, or never will.
                 next.world.in_flight.clear();
             }

@@ -21,7 +21,7 @@ use super::scenario::Scenario;
 use crate::clock::{Clock, ManualClock};
 use crate::model::{Effect, Port, Question, Reply};
 use crate::sigv4::AddressingStyle;
-use crate::storage::model::{Bucket, Conditions};
+use crate::storage::model::{Bucket, Conditions, PartChecksums};
 use crate::storage::{
     Connection, ServerSide, StaticKeys, Storage, StorageSettings, StoreProfile, TimeLimits,
 };
@@ -255,6 +255,7 @@ fn settings(scenario: &Scenario) -> StorageSettings {
         profile: StoreProfile {
             limits: Limits { min_part_bytes: 1, ..Limits::AWS },
             conditional_writes: scenario.habits.conditions == Conditions::Honoured,
+            lists_checksums: scenario.habits.part_checksums == PartChecksums::Shown,
             ..StoreProfile::default()
         },
         time_limits: TimeLimits::default(),

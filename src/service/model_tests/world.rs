@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 
 use super::calls::{Name, Told};
 use super::client::{Client, Sent};
-use super::gateway::Place;
+use super::gateway::{Place, START};
 use super::scenario::{Budget, Scenario};
 use crate::model::Question;
 use crate::storage::model::Bucket;
@@ -129,7 +129,7 @@ impl World {
         Self {
             now: 0,
             tables: Tables::default(),
-            bucket: Bucket::new(scenario.habits),
+            bucket: Bucket::new(scenario.habits, START),
             in_flight: Vec::new(),
             written: BTreeSet::new(),
         }
@@ -142,6 +142,12 @@ impl World {
                 self.written.insert(id.0.clone());
             }
         }
+    }
+
+    /// Moves the time on, everywhere but on skewed clocks.
+    pub(super) fn wait_until(&mut self, now: i64) {
+        self.now = now;
+        self.bucket.now = START + time::Duration::seconds(now);
     }
 
     /// What a sleeping call looks at now and then.

@@ -1,12 +1,12 @@
 //! What is known of an upload's parts.
 
-use sqlx::Row as _;
 use time::OffsetDateTime;
 
-use super::super::rows::{self, micros, signed};
-use super::super::{ReceivedParts, StoreError};
+use super::super::StoreError;
+use super::super::rows;
+use super::super::values::{micros, signed};
 use super::SqliteStore;
-use crate::upload::{ChecksumAlgorithm, PartNumber, PartRecord, UploadId};
+use crate::upload::{PartRecord, UploadId};
 
 impl SqliteStore {
     pub(in crate::store) async fn record_parts(
@@ -51,36 +51,6 @@ impl SqliteStore {
         .await?;
         transaction.commit().await?;
         Ok(())
-    }
-
-    pub(in crate::store) async fn parts(
-        &self,
-        id: UploadId,
-        kind: ChecksumAlgorithm,
-    ) -> Result<Vec<PartRecord>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM parts WHERE upload_id = ?1 ORDER BY number")
-            .bind(id.to_string())
-            .fetch_all(&self.readers)
-            .await?;
-        rows.iter().map(|row| rows::part(row, kind)).collect()
-    }
-
-    pub(in crate::store) async fn received(&self, id: UploadId) -> Result<ReceivedParts, StoreError> {
-        let rows = sqlx::query(
-            "SELECT number, size_bytes FROM parts WHERE upload_id = ?1 AND evidence <> 'mismatched'",
-        )
-        .bind(id.to_string())
-        .fetch_all(&self.readers)
-        .await?;
-        let mut received = ReceivedParts::default();
-        for row in &rows {
-            if let Some(number) = PartNumber::new(row.try_get(0)?) {
-                let size_bytes: i64 = row.try_get(1)?;
-                received.numbers.insert(number);
-                received.total_bytes += size_bytes.unsigned_abs();
-            }
-        }
-        Ok(received)
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use time::Duration;
 
 use super::support::{id, multiparts, open, send, status, stored_keys};
-use crate::harness::{Answer, Gateway, bytes};
+use crate::harness::{Answer, Gateway, bytes, part_size, parts};
 
 async fn abort(gateway: &Gateway, created: &Value) -> Answer {
     gateway.call(Method::DELETE, &format!("/upload/{}", id(created)), None).await
@@ -14,8 +14,8 @@ async fn abort(gateway: &Gateway, created: &Value) -> Answer {
 /// A gateway with an upload of three parts, one of them in storage.
 async fn start() -> (Gateway, Value) {
     let gateway = Gateway::start().await;
-    let data = bytes(90, 2_500);
-    let created = open(&gateway, &data, json!({"part_size": 1_000})).await;
+    let data = bytes(90, parts(2) + 500);
+    let created = open(&gateway, &data, json!({"part_size": part_size()})).await;
     send(&gateway, &created, &data, &[2]).await;
     (gateway, created)
 }
@@ -72,7 +72,7 @@ async fn aborted_upload_is_gone_for_completion() {
 async fn aborted_upload_is_gone_for_proxied_parts() {
     let (gateway, created) = aborted().await;
     let url = format!("{}/upload/{}/parts/1", gateway.url, id(&created));
-    let answer = gateway.http.put(url).body(bytes(90, 1_000)).send().await.unwrap();
+    let answer = gateway.http.put(url).body(bytes(90, part_size())).send().await.unwrap();
     Answer::of(answer).await.problem(410, "upload_gone");
 }
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::support::{checksum, id, open, status};
-use crate::harness::{Gateway, Options};
+use super::support::{checksum, id, multiparts, open, open_sized, status};
+use crate::harness::{Gateway, Options, part_size, parts};
 
 /// The fields that a problem names, sorted.
 pub(super) fn fields(problem: &Value) -> Vec<String> {
@@ -13,17 +13,17 @@ pub(super) fn fields(problem: &Value) -> Vec<String> {
     fields
 }
 
-/// No upload was written down and storage was asked for nothing.
+/// No upload was written down and storage holds nothing.
 pub(super) async fn assert_nothing_made(gateway: &Gateway) {
     assert_eq!(gateway.get("/upload").await.expect(200)["uploads"], json!([]));
-    assert_eq!(gateway.store.requests().count("CreateMultipartUpload"), 0);
+    assert_eq!(multiparts(gateway).await, []);
 }
 
 /// Each init is refused for exactly this field.
 async fn check_init(cases: impl IntoIterator<Item = (&str, Value)>) {
     let gateway = Gateway::start().await;
     for (field, wrong) in cases {
-        let mut body = json!({"filename": "a", "size": 5_000, "part_size": 1_000});
+        let mut body = json!({"filename": "a", "size": parts(5), "part_size": part_size()});
         for (name, value) in wrong.as_object().unwrap() {
             body[name] = value.clone();
         }
@@ -138,9 +138,10 @@ async fn fingerprint_must_be_printable_and_short() {
 
 #[tokio::test]
 async fn key_must_be_one_that_every_store_takes() {
-    let long = "k".repeat(1_025);
-    let wrong = ["", "/a", "a/", "a//b", "../a", "a/./b", "a\0b", "a\nb", long.as_str()];
-    check_init(wrong.map(|key| ("key", json!({"key": key})))).await;
+    let (long, long_segment) = ("k/".repeat(512) + "k", "k".repeat(256));
+    let wrong = ["", "/a", "a/", "a//b", "../a", "a/./b", "a\\b", ".uploads/a", "a\0b", "a\nb"];
+    let wrong = wrong.into_iter().chain([long.as_str(), long_segment.as_str()]).collect::<Vec<_>>();
+    check_init(wrong.into_iter().map(|key| ("key", json!({"key": key})))).await;
 }
 
 #[tokio::test]
@@ -174,7 +175,7 @@ async fn absurd_number_of_parts_to_sign_is_refused() {
     let gateway = Gateway::start().await;
     for body in [
         json!({"filename": "stream", "sign": u32::MAX}),
-        json!({"filename": "a", "size": 5_000, "part_size": 1, "sign": 1_001}),
+        json!({"filename": "a", "size": parts(2_000), "part_size": part_size(), "sign": 1_001}),
     ] {
         let problem = gateway.post("/upload/init", body).await.problem(400, "invalid_request");
         assert_eq!(fields(&problem), ["sign"]);
@@ -206,7 +207,9 @@ async fn absurd_number_of_bad_fields_is_answered_in_short() {
 /// Each call on an upload of five parts is refused for exactly this field.
 async fn check_call(route: &str, kind: &str, cases: impl IntoIterator<Item = (&str, Value)>) {
     let gateway = Gateway::start().await;
-    let created = open(&gateway, &[0; 5_000], json!({"part_size": 1_000, "checksum_algorithm": kind})).await;
+    let created =
+        open(&gateway, &vec![0; parts(5)], json!({"part_size": part_size(), "checksum_algorithm": kind}))
+            .await;
     let before = status(&gateway, &created, "").await;
     for (field, body) in cases {
         let answer = gateway.post(&format!("/upload/{}/{route}", id(&created)), body.clone()).await;
@@ -225,7 +228,7 @@ async fn parts_to_sign_must_be_of_the_upload() {
             ("parts[0].number", json!({"parts": [6]})),
             ("parts[1].number", json!({"parts": [2, 2]})),
             ("parts[1].number", json!({"parts": [2, {"number": 2}]})),
-            ("parts[0].size", json!({"parts": [{"number": 1, "size": 999}]})),
+            ("parts[0].size", json!({"parts": [{"number": 1, "size": part_size() - 1}]})),
             ("parts[0]", json!({"parts": [-1]})),
             ("parts[0]", json!({"parts": ["1"]})),
             ("parts[0].number", json!({"parts": [{"size": 5}]})),
@@ -239,18 +242,18 @@ async fn parts_to_sign_must_be_of_the_upload() {
 #[tokio::test]
 async fn at_most_a_thousand_parts_are_signed_at_once() {
     let gateway = Gateway::start().await;
-    let created = open(&gateway, &[0; 2_000], json!({"part_size": 1})).await;
+    let created = open_sized(&gateway, parts(2_000)).await;
     let path = format!("/upload/{}/sign", id(&created));
-    let parts = |count: u32| json!({"parts": (1..=count).collect::<Vec<_>>()});
-    gateway.post(&path, parts(1_000)).await.expect(200);
-    let problem = gateway.post(&path, parts(1_001)).await.problem(400, "invalid_request");
+    let first = |count: u32| json!({"parts": (1..=count).collect::<Vec<_>>()});
+    gateway.post(&path, first(1_000)).await.expect(200);
+    let problem = gateway.post(&path, first(1_001)).await.problem(400, "invalid_request");
     assert_eq!(fields(&problem), ["parts"]);
 }
 
 #[tokio::test]
 async fn absurd_list_of_parts_is_answered_in_short() {
     let gateway = Gateway::start().await;
-    let created = open(&gateway, &[0; 5_000], json!({"part_size": 1_000})).await;
+    let created = open_sized(&gateway, parts(5)).await;
     let body = json!({"parts": vec![0; 100_000]});
     let answer = gateway.post(&format!("/upload/{}/sign", id(&created)), body).await;
     assert!(answer.problem(400, "invalid_request")["errors"].as_array().unwrap().len() <= 1_000);
@@ -303,7 +306,7 @@ async fn completion_must_agree_with_init() {
         "complete",
         "crc32",
         [
-            ("size", json!({"size": 4_999})),
+            ("size", json!({"size": parts(5) - 1})),
             ("size", json!({"size": -1})),
             ("sha256", json!({"sha256": "zz"})),
             ("checksum", json!({"checksum": "zz"})),
@@ -322,7 +325,7 @@ async fn whole_checksum_is_only_for_kinds_that_have_one() {
 #[tokio::test]
 async fn at_most_a_thousand_parts_are_reported_at_once() {
     let gateway = Gateway::start().await;
-    let created = open(&gateway, &[0; 2_000], json!({"part_size": 1})).await;
+    let created = open_sized(&gateway, parts(2_000)).await;
     let path = format!("/upload/{}/parts", id(&created));
     let stored =
         |count: u32| json!({"stored": (1..=count).map(|n| json!({"number": n})).collect::<Vec<_>>()});

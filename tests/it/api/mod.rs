@@ -1,4 +1,4 @@
-//! The API over real HTTP, on the embedded store.
+//! The API over real HTTP, on the embedded store or on what `TEST_STORE` says.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report, also in its helpers")]
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use time::Duration;
 
 use super::support::{checksum, id, open, send, sign, slice, stored_keys, stored_parts};
-use crate::harness::{Gateway, bytes};
+use crate::harness::{Gateway, TestStore, bytes, part_size, parts};
 
 /// An upload of three parts, the first one in storage, the second one signed.
 struct Signed {
@@ -18,8 +18,9 @@ struct Signed {
 impl Signed {
     async fn start() -> Self {
         let gateway = Gateway::start().await;
-        let data = bytes(70, 3_000);
-        let fields = json!({"part_size": 1_000, "checksum_algorithm": "crc64nvme", "key": "a/file.bin"});
+        let data = bytes(70, parts(2) + 500);
+        let fields =
+            json!({"part_size": part_size(), "checksum_algorithm": "crc64nvme", "key": "a/file.bin"});
         let created = open(&gateway, &data, fields).await;
         send(&gateway, &created, &data, &[1]).await;
         let part = sign(&gateway, &created, &data, &[2]).await.remove(0);
@@ -58,7 +59,7 @@ impl Signed {
         assert!(answer.status().is_client_error(), "{}", answer.status());
         let parts = stored_parts(&self.gateway).await;
         let numbers: Vec<_> = parts.iter().map(|(number, size, _)| (*number, *size)).collect();
-        assert_eq!(numbers, [(1, 1_000)]);
+        assert_eq!(numbers, [(1, part_size() as i64)]);
         assert_eq!(stored_keys(&self.gateway).await, Vec::<String>::new());
     }
 }
@@ -88,7 +89,8 @@ async fn another_key_is_refused() {
 #[tokio::test]
 async fn another_upload_is_refused() {
     let signed = Signed::start().await;
-    let other = open(&signed.gateway, &signed.data, json!({"part_size": 1_000, "key": "a/second.bin"})).await;
+    let other =
+        open(&signed.gateway, &signed.data, json!({"part_size": part_size(), "key": "a/second.bin"})).await;
     let parts = sign(&signed.gateway, &other, &signed.data, &[2]).await;
     let upload_id =
         |url: &str| url.split(['?', '&']).find_map(|pair| pair.strip_prefix("uploadId=")).unwrap().to_owned();
@@ -139,7 +141,7 @@ async fn no_bytes_are_refused() {
 #[tokio::test]
 async fn another_checksum_is_refused() {
     let signed = Signed::start().await;
-    let body = bytes(71, 1_000);
+    let body = bytes(71, part_size());
     let header = checksum("crc64nvme", &body);
     let request = signed.gateway.http.put(signed.url()).header("x-amz-checksum-crc64nvme", header);
     signed.assert_refused(request.body(body).send().await.unwrap()).await;
@@ -148,7 +150,7 @@ async fn another_checksum_is_refused() {
 #[tokio::test]
 async fn other_bytes_under_the_signed_checksum_are_refused() {
     let signed = Signed::start().await;
-    signed.assert_refused(signed.put(signed.url(), bytes(71, 1_000)).await).await;
+    signed.assert_refused(signed.put(signed.url(), bytes(71, part_size())).await).await;
 }
 
 #[tokio::test]
@@ -171,9 +173,37 @@ async fn metadata_of_the_holder_is_refused() {
 }
 
 #[tokio::test]
-async fn acl_of_the_holder_is_refused() {
+async fn acl_of_the_holder_does_not_open_the_object() {
     let signed = Signed::start().await;
-    signed.assert_refused(signed.put_with("x-amz-acl", "public-read").await).await;
+    let answer = signed.put_with("x-amz-acl", "public-read").await;
+    if TestStore::chosen() != TestStore::MinIo {
+        return signed.assert_refused(answer).await;
+    }
+    // MinIO takes unsigned headers, but it knows no ACLs.
+    assert_eq!(answer.status(), 200);
+    send(&signed.gateway, &signed.created, &signed.data, &[3]).await;
+    let completed = signed.gateway.complete(id(&signed.created)).await.expect(200);
+    let stranger = signed.gateway.http.get(completed["location"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(stranger.status(), 403);
+}
+
+/// The holder of a URL for a part without a checksum names somebody else's object as the part's source.
+#[tokio::test]
+async fn copy_into_a_part_without_checksum_is_refused_by_all_but_minio() {
+    let gateway = Gateway::start().await;
+    let secret = open(&gateway, b"secret", json!({"key": "secret"})).await;
+    send(&gateway, &secret, b"secret", &[1]).await;
+    gateway.complete(id(&secret)).await.expect(200);
+    let data = bytes(72, parts(1) + 6);
+    let created = open(&gateway, &data, json!({"part_size": part_size()})).await;
+    let part = sign(&gateway, &created, &data, &[2]).await.remove(0);
+    let source = format!("/{}/secret", gateway.bucket);
+    let request = gateway.http.put(part["url"].as_str().unwrap()).header("x-amz-copy-source", source);
+    let answer = request.body(slice(&created, &data, 2).to_vec()).send().await.unwrap();
+    // The reason for storage.signer, an identity that may not read: docs/stores.md.
+    let is_copied = TestStore::chosen() == TestStore::MinIo;
+    assert_eq!(answer.status().is_success(), is_copied, "{}", answer.status());
+    assert_eq!(stored_parts(&gateway).await.len(), usize::from(is_copied));
 }
 
 #[tokio::test]
@@ -212,7 +242,7 @@ async fn url_is_dead_after_completion() {
     send(&signed.gateway, &signed.created, &signed.data, &[2, 3]).await;
     signed.gateway.complete(id(&signed.created)).await.expect(200);
     assert_eq!(signed.put(signed.url(), signed.body()).await.status(), 404);
-    assert_eq!(signed.gateway.download(id(&signed.created)).await, signed.data);
+    assert!(signed.gateway.download(id(&signed.created)).await == signed.data);
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::support::{id, open, send, sign, status, stored_keys};
-use crate::harness::{Gateway, Options, bytes, put_part};
+use super::support::{id, open, send, sign, status, stored_keys, stored_parts};
+use crate::harness::{Gateway, Options, behind_faults, bytes, put_part};
 
 #[tokio::test]
 async fn put_can_only_create() {
@@ -19,7 +19,9 @@ async fn condition_of_the_put_is_signed() {
     let created = open(&gateway, b"x", json!({})).await;
     let mut signed = sign(&gateway, &created, b"x", &[1]).await;
     signed[0]["headers"].as_object_mut().unwrap().remove("if-none-match");
-    assert_eq!(put_part(&gateway, &signed[0], b"x".to_vec()).await.status(), 403);
+    // MinIO says 400, the others 403.
+    assert!(put_part(&gateway, &signed[0], b"x".to_vec()).await.status().is_client_error());
+    assert_eq!(stored_keys(&gateway).await, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -53,14 +55,12 @@ async fn put_shows_after_storage_is_asked() {
 }
 
 #[tokio::test]
-async fn whole_life_is_two_requests_to_storage_and_a_last_look() {
-    let gateway = Gateway::start().await;
+async fn gateway_only_looks_at_a_small_file() {
+    let (gateway, proxy) = behind_faults().await;
     let created = open(&gateway, b"x", json!({})).await;
     send(&gateway, &created, b"x", &[1]).await;
     gateway.complete(id(&created)).await.expect(200);
-    let operations: Vec<_> =
-        gateway.store.requests().recent().into_iter().map(|request| request.operation).collect();
-    assert_eq!(operations, ["PutObject", "HeadObject", "HeadObject"]);
+    assert_eq!(proxy.operations(), ["HeadObject", "HeadObject"]);
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn file_that_may_replace_is_sent_by_multipart() {
     let gateway = Gateway::start().await;
     let created = open(&gateway, b"x", json!({"overwrite": true})).await;
     send(&gateway, &created, b"x", &[1]).await;
-    assert_eq!(gateway.store.requests().count("UploadPart"), 1);
+    assert_eq!(stored_parts(&gateway).await.len(), 1);
 }
 
 #[tokio::test]
@@ -128,6 +128,6 @@ async fn store_without_conditions_gets_multipart() {
     let gateway = Gateway::start_with(options).await;
     let created = open(&gateway, b"x", json!({})).await;
     send(&gateway, &created, b"x", &[1]).await;
+    assert_eq!(stored_parts(&gateway).await.len(), 1);
     gateway.complete(id(&created)).await.expect(200);
-    assert_eq!(gateway.store.requests().count("UploadPart"), 1);
 }

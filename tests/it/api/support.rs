@@ -1,14 +1,13 @@
 //! What several themes need: checksums, sending parts, and a look into storage past the gateway.
 
-use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use crc_fast::CrcAlgorithm;
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
-use crate::harness::{ACCESS_KEY_ID, BUCKET, Gateway, SECRET_ACCESS_KEY, put_part};
+use crate::harness::{Gateway, part_size, put_part, s3};
+pub(super) use crate::harness::{multiparts, objects as stored_keys, reap};
 
 /// The digest of bytes by a `checksum_algorithm`.
 pub(super) fn digest(kind: &str, bytes: &[u8]) -> Vec<u8> {
@@ -40,6 +39,12 @@ pub(super) async fn open(gateway: &Gateway, data: &[u8], fields: Value) -> Value
     for (name, value) in fields.as_object().unwrap() {
         body[name] = value.clone();
     }
+    gateway.post("/upload/init", body).await.expect(201)
+}
+
+/// Opens an upload of so many bytes in the smallest parts, without any bytes; answers what init answered.
+pub(super) async fn open_sized(gateway: &Gateway, size: usize) -> Value {
+    let body = json!({"filename": "file.bin", "size": size, "part_size": part_size()});
     gateway.post("/upload/init", body).await.expect(201)
 }
 
@@ -90,50 +95,15 @@ pub(super) async fn status(gateway: &Gateway, created: &Value, query: &str) -> V
     gateway.get(&format!("/upload/{}/status{query}", id(created))).await.expect(200)
 }
 
-/// A client of the store that does not know the gateway.
-pub(super) fn storage(gateway: &Gateway) -> Client {
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .endpoint_url(&gateway.store_url)
-        .credentials_provider(Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "tests"))
-        .force_path_style(true)
-        .build();
-    Client::from_conf(config)
-}
-
-/// The keys of all objects in storage.
-pub(super) async fn stored_keys(gateway: &Gateway) -> Vec<String> {
-    let listed = storage(gateway).list_objects_v2().bucket(BUCKET).send().await.unwrap();
-    listed.contents().iter().map(|object| object.key().unwrap().to_owned()).collect()
-}
-
-/// The S3 upload ids of all multipart uploads in storage, with their keys.
-pub(super) async fn multiparts(gateway: &Gateway) -> Vec<(String, String)> {
-    let listed = storage(gateway).list_multipart_uploads().bucket(BUCKET).send().await.unwrap();
-    let pair = |upload: &aws_sdk_s3::types::MultipartUpload| {
-        (upload.key().unwrap().to_owned(), upload.upload_id().unwrap().to_owned())
-    };
-    listed.uploads().iter().map(pair).collect()
-}
-
 /// Every part that storage holds of every multipart upload: number, size and ETag.
 pub(super) async fn stored_parts(gateway: &Gateway) -> Vec<(i32, i64, String)> {
-    let client = storage(gateway);
+    let client = s3(gateway);
     let mut parts = Vec::new();
     for (key, id) in multiparts(gateway).await {
-        let listed = client.list_parts().bucket(BUCKET).key(key).upload_id(id).send().await.unwrap();
+        let listed = client.list_parts().bucket(&gateway.bucket).key(key).upload_id(id).send().await.unwrap();
         parts.extend(listed.parts().iter().map(|part| {
             (part.part_number().unwrap(), part.size().unwrap(), part.e_tag().unwrap().to_owned())
         }));
     }
     parts
-}
-
-/// Takes all multipart uploads out of storage behind the gateway's back, as a lifecycle rule does.
-pub(super) async fn reap(gateway: &Gateway) {
-    for (key, id) in multiparts(gateway).await {
-        let reaped = storage(gateway).abort_multipart_upload().bucket(BUCKET).key(key).upload_id(id).send();
-        reaped.await.unwrap();
-    }
 }

@@ -82,6 +82,7 @@ struct Weather {
     upstream: String,
     rules: Vec<Rule>,
     hits: u32,
+    seen: Vec<&'static str>,
 }
 
 /// The proxy. Stops when dropped.
@@ -143,6 +144,16 @@ impl FaultProxy {
         self.weather.lock().unwrap().rules.clear();
     }
 
+    /// Every operation that the gateway asked for, in turn.
+    pub(crate) fn operations(&self) -> Vec<&'static str> {
+        self.weather.lock().unwrap().seen.clone()
+    }
+
+    /// How often the gateway asked for an operation.
+    pub(crate) fn count(&self, operation: &str) -> usize {
+        self.operations().into_iter().filter(|seen| *seen == operation).count()
+    }
+
     /// How many requests met a fault.
     pub(crate) fn hits(&self) -> u32 {
         self.weather.lock().unwrap().hits
@@ -173,6 +184,7 @@ async fn forward(
     let operation = operation(request.method(), request.uri().path(), request.uri().query());
     let (fault, upstream) = {
         let mut weather = weather.lock().unwrap();
+        weather.seen.push(operation);
         (weather.next(operation), weather.upstream.clone())
     };
     match &fault {

@@ -1,20 +1,22 @@
 //! A gateway and its store in this process.
 
-use std::net::SocketAddr;
-
 use partgate::app::{App, serve, service};
 use partgate::clock::{Clock, ManualClock};
 use partgate::config::Settings;
 use partgate::service::{SweepMode, SweepReport};
 use partgate::store::Migrations;
-use partgate_devstore::{DevStore, DevStoreConfig, Durability};
+use partgate_devstore::{DevStore, DevStoreConfig, Durability, RequestLog};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-pub(crate) const BUCKET: &str = "uploads";
+use super::storage::client;
+use super::stores::Server;
+use super::{FaultProxy, TestStore};
+
 pub(crate) const ACCESS_KEY_ID: &str = "partgate";
 pub(crate) const SECRET_ACCESS_KEY: &str = "partgate-test-secret";
 
@@ -34,21 +36,21 @@ impl Options {
     }
 }
 
-/// A gateway on the embedded store, with a clock that the test moves. Stops when dropped.
+/// A gateway on a bucket of its own, with a clock that the test moves. Stops when dropped.
 pub(crate) struct Gateway {
     /// `http://127.0.0.1:port` of the API.
     pub(crate) url: String,
     /// `http://127.0.0.1:port` of the store.
     pub(crate) store_url: String,
-    /// The store, to look at what was asked of it.
-    pub(crate) store: DevStore,
+    /// The bucket, of this gateway alone.
+    pub(crate) bucket: String,
     /// The gateway's clock.
     pub(crate) clock: ManualClock,
     /// An HTTP client without proxies.
     pub(crate) http: reqwest::Client,
     /// Where everything is kept.
     pub(crate) data: TempDir,
-    store_address: SocketAddr,
+    store: Option<DevStore>,
     options: Options,
     stop: CancellationToken,
     store_stop: CancellationToken,
@@ -56,38 +58,32 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// The usual gateway: parts of any size, so that tests stay small.
+    /// The usual gateway.
     pub(crate) async fn start() -> Self {
         Self::start_with(Options::default()).await
     }
 
     pub(crate) async fn start_with(options: Options) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let store = DevStore::open(DevStoreConfig {
-            data_dir: data.path().join("store"),
-            region: "us-east-1".to_owned(),
-            access_key_id: ACCESS_KEY_ID.to_owned(),
-            secret_access_key: SECRET_ACCESS_KEY.to_owned(),
-            min_part_size_bytes: 1,
-            durability: Durability::Process,
-        })
-        .await
-        .unwrap();
-        store.ensure_bucket(BUCKET).await.unwrap();
-        let store_listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let store_address = store_listener.local_addr().unwrap();
         let store_stop = CancellationToken::new();
-        tokio::spawn(serve(store_listener, store.router(), store_stop.clone()));
+        let (store, place) = match TestStore::chosen() {
+            TestStore::Embedded => {
+                let (store, place) = embedded(&data, store_stop.clone()).await;
+                (Some(store), place)
+            }
+            TestStore::MinIo | TestStore::SeaweedFs => (None, Place::of_server().await),
+        };
         let clock = ManualClock::starting_at(OffsetDateTime::now_utc());
-        let (url, stop, server) = run(&options, &data, store_address, &clock).await;
+        let (url, stop, server) = run(&options, &data, &place, &clock).await;
+        let Place { store_url, bucket } = place;
         Self {
             url,
-            store_url: format!("http://{store_address}"),
+            store_url,
+            bucket,
             store,
             clock,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             data,
-            store_address,
             options,
             stop,
             store_stop,
@@ -99,13 +95,13 @@ impl Gateway {
     pub(crate) async fn restart(&mut self) {
         self.stop.cancel();
         (&mut self.server).await.unwrap();
-        let (url, stop, server) = run(&self.options, &self.data, self.store_address, &self.clock).await;
+        let (url, stop, server) = run(&self.options, &self.data, &self.place(), &self.clock).await;
         (self.url, self.stop, self.server) = (url, stop, server);
     }
 
     /// A second gateway over the same database and bucket; answers its URL. It stops with this one.
     pub(crate) async fn another(&self) -> String {
-        let (url, stop, _) = run(&self.options, &self.data, self.store_address, &self.clock).await;
+        let (url, stop, _) = run(&self.options, &self.data, &self.place(), &self.clock).await;
         let parent = self.stop.clone();
         tokio::spawn(async move {
             parent.cancelled().await;
@@ -116,7 +112,7 @@ impl Gateway {
 
     /// One sweep over the same database and bucket, as `partgate sweep` does it, at the gateway's time.
     pub(crate) async fn sweep(&self, mode: SweepMode) -> SweepReport {
-        let settings = settings(&self.options, &self.data, self.store_address);
+        let settings = settings(&self.options, &self.data, &self.place());
         let clock = Clock::Manual(self.clock.clone());
         let (service, store) = service(&settings, clock, Migrations::Refuse).await.unwrap();
         let report = service.sweep(mode).await.unwrap();
@@ -124,10 +120,28 @@ impl Gateway {
         report
     }
 
-    /// How many parts (and whole objects) were PUT to the store.
-    pub(crate) fn puts(&self) -> u64 {
-        self.store.requests().count("UploadPart") + self.store.requests().count("PutObject")
+    /// What was asked of the embedded store; other stores keep no such list (see `embedded_only!`).
+    pub(crate) fn requests(&self) -> RequestLog {
+        self.store.as_ref().expect("the test is for the embedded store only").requests()
     }
+
+    fn place(&self) -> Place {
+        Place { store_url: self.store_url.clone(), bucket: self.bucket.clone() }
+    }
+}
+
+/// A gateway that reaches its store through a proxy of faults; clients reach the store directly.
+pub(crate) async fn behind_faults() -> (Gateway, FaultProxy) {
+    behind_faults_with(Options::default()).await
+}
+
+/// The same, with other settings.
+pub(crate) async fn behind_faults_with(options: Options) -> (Gateway, FaultProxy) {
+    let proxy = FaultProxy::start().await;
+    let options = Options { endpoint: Some(proxy.url.clone()), ..options };
+    let gateway = Gateway::start_with(options).await;
+    proxy.forward_to(&gateway.store_url);
+    (gateway, proxy)
 }
 
 impl Drop for Gateway {
@@ -137,13 +151,48 @@ impl Drop for Gateway {
     }
 }
 
+/// Where objects go.
+struct Place {
+    store_url: String,
+    bucket: String,
+}
+
+impl Place {
+    /// A new bucket on the server that all tests share.
+    async fn of_server() -> Self {
+        let store_url = Server::shared().await.url.clone();
+        let bucket = format!("test-{}", Uuid::new_v4());
+        client(&store_url).create_bucket().bucket(&bucket).send().await.unwrap();
+        Self { store_url, bucket }
+    }
+}
+
+async fn embedded(data: &TempDir, stop: CancellationToken) -> (DevStore, Place) {
+    let store = DevStore::open(DevStoreConfig {
+        data_dir: data.path().join("store"),
+        region: "us-east-1".to_owned(),
+        access_key_id: ACCESS_KEY_ID.to_owned(),
+        secret_access_key: SECRET_ACCESS_KEY.to_owned(),
+        min_part_size_bytes: 1,
+        durability: Durability::Process,
+    })
+    .await
+    .unwrap();
+    let bucket = "uploads".to_owned();
+    store.ensure_bucket(&bucket).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let store_url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(serve(listener, store.router(), stop));
+    (store, Place { store_url, bucket })
+}
+
 async fn run(
     options: &Options,
     data: &TempDir,
-    store: SocketAddr,
+    place: &Place,
     clock: &ManualClock,
 ) -> (String, CancellationToken, JoinHandle<()>) {
-    let settings = settings(options, data, store);
+    let settings = settings(options, data, place);
     let app = App::start(&settings, Clock::Manual(clock.clone()), Migrations::Run).await.unwrap();
     let url = format!("http://{}", app.address().unwrap());
     let stop = CancellationToken::new();
@@ -152,20 +201,26 @@ async fn run(
     (url, stop, server)
 }
 
-fn settings(options: &Options, data: &TempDir, store: SocketAddr) -> Settings {
-    let endpoint = options.endpoint.clone().unwrap_or_else(|| format!("http://{store}"));
+fn settings(options: &Options, data: &TempDir, place: &Place) -> Settings {
+    let endpoint = options.endpoint.clone().unwrap_or_else(|| place.store_url.clone());
     let mut overrides = vec![
         ("listen", "127.0.0.1:0".to_owned()),
         ("database", format!("sqlite://{}", data.path().join("gateway.db").display())),
         ("cors.origins", "http://app.example".to_owned()),
         ("sweep.interval", "6d".to_owned()),
         ("storage.endpoint", endpoint),
-        ("storage.public_endpoint", format!("http://{store}")),
-        ("storage.bucket", BUCKET.to_owned()),
+        ("storage.public_endpoint", place.store_url.clone()),
+        ("storage.bucket", place.bucket.clone()),
         ("storage.access_key_id", ACCESS_KEY_ID.to_owned()),
         ("storage.secret_access_key", SECRET_ACCESS_KEY.to_owned()),
-        ("storage.min_part_size", "1".to_owned()),
     ];
+    // What docs/stores.md tells operators to set.
+    let (setting, value) = match TestStore::chosen() {
+        TestStore::Embedded => ("storage.min_part_size", "1"),
+        TestStore::MinIo => ("storage.lists_checksums", "true"),
+        TestStore::SeaweedFs => ("storage.lists_checksums", "false"),
+    };
+    overrides.push((setting, value.to_owned()));
     overrides.extend(options.settings.iter().cloned());
     Settings::load(None, &overrides).unwrap()
 }

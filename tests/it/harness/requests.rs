@@ -91,16 +91,23 @@ pub(crate) async fn put_part(gateway: &Gateway, signed: &Value, bytes: Vec<u8>) 
     request.send().await.unwrap()
 }
 
-/// Bytes that differ from place to place, the same for the same seed.
+/// Bytes that differ from place to place, the same for the same seed. They repeat after a while, at an odd place,
+/// so that no two parts are the same and an unoptimised build has little to compute.
 pub(crate) fn bytes(seed: u64, len: usize) -> Vec<u8> {
+    const PERIOD: usize = 65_537;
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
+    let mut block = Vec::with_capacity(PERIOD + 8);
+    while block.len() < len.min(PERIOD) {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
+        block.extend_from_slice(&state.to_le_bytes());
     }
-    bytes.truncate(len);
+    block.truncate(len.min(PERIOD));
+    let mut bytes = Vec::with_capacity(len);
+    while bytes.len() < len {
+        let more = block.len().min(len - bytes.len());
+        bytes.extend_from_slice(&block[..more]);
+    }
     bytes
 }

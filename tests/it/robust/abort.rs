@@ -44,8 +44,8 @@ async fn abort_is_repeated_while_storage_still_lists_parts() {
 #[tokio::test]
 async fn part_that_lands_after_the_abort_leaves_nothing() {
     let gateway = Gateway::start().await;
-    let sent = Sent::open(&gateway, bytes(3, 3 * PART), json!({})).await;
-    let (first, rest) = sent.data[..PART].split_at(PART / 2);
+    let sent = Sent::open(&gateway, bytes(3, parts(3)), json!({})).await;
+    let (first, rest) = sent.data[..part_size()].split_at(part_size() / 2);
     let (first, rest) = (Bytes::copy_from_slice(first), Bytes::copy_from_slice(rest));
     let (aborted, wait) = tokio::sync::oneshot::channel::<()>();
     let slow = stream::unfold((Some(first), Some(rest), Some(wait)), |(first, rest, wait)| async move {
@@ -59,7 +59,7 @@ async fn part_that_lands_after_the_abort_leaves_nothing() {
     });
     let url = sent.parts[0]["url"].as_str().unwrap();
     let body = reqwest::Body::wrap_stream(slow);
-    let put = gateway.http.put(url).header("content-length", PART.to_string()).body(body).send();
+    let put = gateway.http.put(url).header("content-length", part_size().to_string()).body(body).send();
     let abort = async {
         assert_eq!(sent.abort(&gateway).await.status, 204);
         aborted.send(()).unwrap();

@@ -8,8 +8,9 @@ use tempfile::TempDir;
 use time::Duration;
 use tokio::process::Command;
 
-use super::{PART, multiparts};
-use crate::harness::{ACCESS_KEY_ID, BUCKET, Gateway, PARTGATE, SECRET_ACCESS_KEY, init};
+use crate::harness::{
+    ACCESS_KEY_ID, Gateway, PARTGATE, SECRET_ACCESS_KEY, init, multiparts, part_size, parts,
+};
 
 /// Runs a command with nothing of this process's environment.
 async fn partgate(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
@@ -35,14 +36,14 @@ fn succeeded(output: &Output) -> String {
 /// A settings file for the store and database of a gateway of this process.
 fn settings(gateway: &Gateway) -> (TempDir, String) {
     let database = gateway.data.path().join("gateway.db");
-    settings_for(&gateway.store_url, &database)
+    settings_for(&gateway.store_url, &gateway.bucket, &database)
 }
 
-fn settings_for(store_url: &str, database: &std::path::Path) -> (TempDir, String) {
+fn settings_for(store_url: &str, bucket: &str, database: &std::path::Path) -> (TempDir, String) {
     let dir = tempfile::tempdir().unwrap();
     let path: PathBuf = dir.path().join("partgate.toml");
     let toml = format!(
-        "database = \"sqlite://{}\"\n[storage]\nendpoint = \"{store_url}\"\nbucket = \"{BUCKET}\"\n\
+        "database = \"sqlite://{}\"\n[storage]\nendpoint = \"{store_url}\"\nbucket = \"{bucket}\"\n\
          access_key_id = \"{ACCESS_KEY_ID}\"\nsecret_access_key = \"{SECRET_ACCESS_KEY}\"\n",
         database.display(),
     );
@@ -107,7 +108,7 @@ async fn settings_are_shown_without_their_secrets() {
 #[tokio::test]
 async fn migrate_prepares_an_empty_database_and_may_be_repeated() {
     let dir = tempfile::tempdir().unwrap();
-    let (_file, config) = settings_for("http://127.0.0.1:9", &dir.path().join("new.db"));
+    let (_file, config) = settings_for("http://127.0.0.1:9", "uploads", &dir.path().join("new.db"));
     let sweep = ["sweep", "--config", &config];
     let refused = partgate(&sweep, &[]).await;
     assert_eq!(refused.status.code(), Some(1));
@@ -123,14 +124,14 @@ async fn sweep_says_in_json_what_it_would_do_and_then_does_it() {
     let gateway = Gateway::start().await;
     // The command has the system's time, so the upload is opened in the past.
     gateway.clock.advance(-Duration::days(8));
-    let id = init(&gateway, json!({"filename": "a", "size": 2 * PART, "part_size": PART})).await;
+    let id = init(&gateway, json!({"filename": "a", "size": parts(2), "part_size": part_size()})).await;
     let (_file, config) = settings(&gateway);
     let sweep = async |more: &[&str]| -> Value {
         let arguments = [&["sweep", "--json", "--config", &config], more].concat();
         serde_json::from_str(&succeeded(&partgate(&arguments, &[]).await)).unwrap()
     };
     let action = json!({"upload_id": id, "action": "expire", "state": "open", "error": null});
-    let planned = json!({"dry_run": true, "actions": [action], "forgotten": 0});
+    let planned = json!({"dry_run": true, "actions": [action], "orphans": [], "forgotten": 0});
     assert_eq!(sweep(&["--dry-run"]).await, planned);
     assert_eq!(multiparts(&gateway).await.len(), 1);
     assert_eq!(sweep(&[]).await["actions"][0]["state"], "expired");
@@ -141,9 +142,10 @@ async fn sweep_says_in_json_what_it_would_do_and_then_does_it() {
 async fn sweep_that_could_not_do_all_exits_with_1() {
     let gateway = Gateway::start().await;
     gateway.clock.advance(-Duration::days(8));
-    let id = init(&gateway, json!({"filename": "a", "size": 2 * PART, "part_size": PART})).await;
+    let id = init(&gateway, json!({"filename": "a", "size": parts(2), "part_size": part_size()})).await;
     // The first sweep writes the intent; nothing listens where it is told that storage is.
-    let (_file, config) = settings_for("http://127.0.0.1:9", &gateway.data.path().join("gateway.db"));
+    let (_file, config) =
+        settings_for("http://127.0.0.1:9", "uploads", &gateway.data.path().join("gateway.db"));
     let sweep = ["sweep", "--json", "--config", &config];
     succeeded(&partgate(&sweep, &[]).await);
     let failed = partgate(&sweep, &[]).await;

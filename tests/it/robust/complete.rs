@@ -105,14 +105,14 @@ async fn sha256_declared_late_is_never_answered_unproven() {
 #[tokio::test]
 async fn completed_upload_refuses_a_checksum_that_it_does_not_have() {
     let gateway = Gateway::start().await;
-    let data = bytes(3, 2 * PART);
+    let data = bytes(3, parts(2));
     let mut body =
-        json!({"filename": "a", "size": data.len(), "part_size": PART, "checksum_algorithm": "crc32"});
-    let checksums: Vec<_> = data.chunks(PART).map(crc32).collect();
+        json!({"filename": "a", "size": data.len(), "part_size": part_size(), "checksum_algorithm": "crc32"});
+    let checksums: Vec<_> = data.chunks(part_size()).map(crc32).collect();
     body["sign"] =
         (1..).zip(&checksums).map(|(number, sum)| json!({"number": number, "checksum": sum})).collect();
     let created = gateway.post("/upload/init", body).await.expect(201);
-    for (part, chunk) in created["parts"].as_array().unwrap().iter().zip(data.chunks(PART)) {
+    for (part, chunk) in created["parts"].as_array().unwrap().iter().zip(data.chunks(part_size())) {
         assert_eq!(put_part(&gateway, part, chunk.to_vec()).await.status(), 200);
     }
     let path = format!("/upload/{}/complete", created["upload_id"].as_str().unwrap());
@@ -132,7 +132,7 @@ fn crc32(bytes: &[u8]) -> String {
 #[tokio::test]
 async fn parts_reported_without_etag_are_completed_with_storages() {
     let gateway = Gateway::start().await;
-    let sent = Sent::open(&gateway, bytes(3, 3 * PART), json!({})).await;
+    let sent = Sent::open(&gateway, bytes(3, parts(3)), json!({})).await;
     sent.send(&gateway, [1, 2, 3]).await;
     let stored = json!({"stored": [{"number": 1}, {"number": 2}, {"number": 3}]});
     // The clock stands still: report and complete are of the same moment.
@@ -188,7 +188,7 @@ async fn reaped_multipart_upload_is_replaced_behind_the_same_id() {
     let reap = async {
         hold.arrived().await;
         gateway.clock.advance(time::Duration::SECOND);
-        reap_all(&gateway).await;
+        reap(&gateway).await;
         hold.release();
     };
     let (refused, ()) = tokio::join!(gateway.complete(&sent.id), reap);
@@ -204,12 +204,12 @@ async fn reaped_multipart_upload_is_replaced_behind_the_same_id() {
 #[tokio::test]
 async fn reaped_stream_keeps_its_declared_size_out_of_the_way() {
     let gateway = Gateway::start().await;
-    let body = json!({"filename": "a", "part_size": PART, "sign": 2});
+    let body = json!({"filename": "a", "part_size": part_size(), "sign": 2});
     let created = gateway.post("/upload/init", body).await.expect(201);
     let id = created["upload_id"].as_str().unwrap().to_owned();
-    reap_all(&gateway).await;
+    reap(&gateway).await;
     let complete = format!("/upload/{id}/complete");
-    let refused = gateway.post(&complete, json!({"size": 2 * PART})).await;
+    let refused = gateway.post(&complete, json!({"size": parts(2)})).await;
     assert_eq!(refused.problem(409, "parts_missing")["missing"], json!([[1, 2]]));
     let status = gateway.get(&format!("/upload/{id}/status")).await.expect(200);
     assert_eq!(status["state"], "open");
@@ -218,7 +218,7 @@ async fn reaped_stream_keeps_its_declared_size_out_of_the_way() {
 #[tokio::test]
 async fn foreign_object_at_a_chosen_key_is_not_replaced_by_parts() {
     let gateway = Gateway::start().await;
-    let sent = Sent::open(&gateway, bytes(3, 3 * PART), json!({"key": "chosen"})).await;
+    let sent = Sent::open(&gateway, bytes(3, parts(3)), json!({"key": "chosen"})).await;
     sent.send(&gateway, [1, 2, 3]).await;
     put_foreign(&gateway, "chosen").await;
     gateway.complete(&sent.id).await.problem(409, "object_exists");
@@ -238,7 +238,7 @@ async fn foreign_object_at_a_chosen_key_is_not_replaced_by_a_small_file() {
 #[tokio::test]
 async fn foreign_object_survives_the_abort_of_the_upload_that_wanted_its_key() {
     let gateway = Gateway::start().await;
-    let sent = Sent::open(&gateway, bytes(3, 3 * PART), json!({"key": "chosen"})).await;
+    let sent = Sent::open(&gateway, bytes(3, parts(3)), json!({"key": "chosen"})).await;
     put_foreign(&gateway, "chosen").await;
     assert_eq!(sent.abort(&gateway).await.status, 204);
     assert_eq!(object(&gateway, "chosen").await, b"foreign");

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use super::PART;
 use crate::harness::{Dev, bytes};
 
+/// The embedded store takes parts of any size.
+const PART: usize = 1_000;
 const PARTS: usize = 3;
 /// No wait in these tests takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);

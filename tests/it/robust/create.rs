@@ -9,7 +9,7 @@ use crate::harness::{EVERY_TIME, Fault};
 const CREATE: &str = "CreateMultipartUpload";
 
 fn three_parts() -> Value {
-    json!({"filename": "a.bin", "size": 3 * PART, "part_size": PART})
+    json!({"filename": "a.bin", "size": parts(3), "part_size": part_size()})
 }
 
 /// The states of all uploads that the caller sees.
@@ -69,7 +69,7 @@ async fn create_whose_every_answer_is_lost_leaves_no_multipart_upload() {
     let (gateway, proxy) = behind_faults().await;
     proxy.fail(CREATE, Fault::DropAnswer, EVERY_TIME);
     gateway.post("/upload/init", three_parts()).await.problem(503, "storage_unavailable");
-    assert!(gateway.store.requests().count(CREATE) > 0, "the store has acted");
+    assert!(proxy.count(CREATE) > 0, "the store has acted");
     proxy.clear();
     gateway.clock.advance(time::Duration::days(8));
     gateway.sweep(partgate::service::SweepMode::Act).await;
@@ -81,7 +81,7 @@ async fn create_whose_first_answer_is_lost_leaves_one_multipart_upload() {
     let (gateway, proxy) = behind_faults().await;
     proxy.fail(CREATE, Fault::DropAnswer, 1);
     gateway.post("/upload/init", three_parts()).await.expect(201);
-    assert_eq!(gateway.store.requests().count(CREATE), 2);
+    assert_eq!(proxy.count(CREATE), 2);
     assert_eq!(multiparts(&gateway).await.len(), 1);
     abort_all(&gateway).await;
     assert_eq!(multiparts(&gateway).await, []);

@@ -6,29 +6,19 @@ mod commands;
 mod complete;
 mod crash;
 mod create;
+mod orphans;
 mod races;
 mod scale;
+mod slow;
 mod sweep;
 mod weather;
 
-use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    ACCESS_KEY_ID, Answer, BUCKET, FaultProxy, Gateway, Options, SECRET_ACCESS_KEY, bytes, put_part,
+    Answer, FaultProxy, Gateway, behind_faults, bytes, multiparts, objects, part_size, parts, put_part, reap,
+    s3,
 };
-
-/// Parts are tiny, so that tests stay small.
-const PART: usize = 1_000;
-
-/// A gateway that reaches its store through a proxy of faults; clients reach the store directly.
-async fn behind_faults() -> (Gateway, FaultProxy) {
-    let proxy = FaultProxy::start().await;
-    let options = Options { endpoint: Some(proxy.url.clone()), ..Options::default() };
-    let gateway = Gateway::start_with(options).await;
-    proxy.forward_to(&gateway.store_url);
-    (gateway, proxy)
-}
 
 /// An upload as a client holds it.
 struct Sent {
@@ -42,7 +32,8 @@ struct Sent {
 impl Sent {
     /// Opens an upload of a file and signs all of its parts.
     async fn open(gateway: &Gateway, data: Vec<u8>, more: Value) -> Self {
-        let mut body = json!({"filename": "a.bin", "size": data.len(), "part_size": PART, "sign": data.len().div_ceil(PART)});
+        let mut body = json!({"filename": "a.bin", "size": data.len(), "part_size": part_size()});
+        body["sign"] = data.len().div_ceil(part_size()).into();
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let created = gateway.post("/upload/init", body).await.expect(201);
         Self {
@@ -55,7 +46,7 @@ impl Sent {
 
     /// Three parts, the last one short, all in storage; a second has passed since.
     async fn three_parts(gateway: &Gateway) -> Self {
-        let sent = Self::open(gateway, bytes(3, 2 * PART + 500), json!({})).await;
+        let sent = Self::open(gateway, bytes(3, parts(2) + 500), json!({})).await;
         sent.send(gateway, [1, 2, 3]).await;
         gateway.clock.advance(time::Duration::SECOND);
         sent
@@ -68,7 +59,7 @@ impl Sent {
 
     async fn send(&self, gateway: &Gateway, numbers: impl IntoIterator<Item = usize>) {
         for number in numbers {
-            let chunk = self.data.chunks(PART).nth(number - 1).unwrap().to_vec();
+            let chunk = self.data.chunks(part_size()).nth(number - 1).unwrap().to_vec();
             assert_eq!(put_part(gateway, &self.parts[number - 1], chunk).await.status(), 200);
         }
     }
@@ -97,46 +88,14 @@ impl Sent {
     }
 }
 
-/// A client of the store itself, past gateway and proxy.
-fn s3(gateway: &Gateway) -> aws_sdk_s3::Client {
-    let config = aws_sdk_s3::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .endpoint_url(&gateway.store_url)
-        .force_path_style(true)
-        .credentials_provider(Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "test"));
-    aws_sdk_s3::Client::from_conf(config.build())
-}
-
-/// The keys of all objects in the store.
-async fn objects(gateway: &Gateway) -> Vec<String> {
-    let listed = s3(gateway).list_objects_v2().bucket(BUCKET).send().await.unwrap();
-    listed.contents().iter().map(|object| object.key().unwrap().to_owned()).collect()
-}
-
-/// The S3 upload ids of all multipart uploads in the store, and their keys.
-async fn multiparts(gateway: &Gateway) -> Vec<(String, String)> {
-    let listed = s3(gateway).list_multipart_uploads().bucket(BUCKET).send().await.unwrap();
-    let uploads = listed.uploads().iter();
-    uploads.map(|found| (found.upload_id().unwrap().to_owned(), found.key().unwrap().to_owned())).collect()
-}
-
-/// The store clears up by itself, as its lifecycle rules may say.
-async fn reap_all(gateway: &Gateway) {
-    for (id, key) in multiparts(gateway).await {
-        let request = s3(gateway).abort_multipart_upload().bucket(BUCKET).key(key).upload_id(id);
-        request.send().await.unwrap();
-    }
-}
-
 /// Somebody else's object at a key.
 async fn put_foreign(gateway: &Gateway, key: &str) {
     let body = aws_sdk_s3::primitives::ByteStream::from_static(b"foreign");
-    s3(gateway).put_object().bucket(BUCKET).key(key).body(body).send().await.unwrap();
+    s3(gateway).put_object().bucket(&gateway.bucket).key(key).body(body).send().await.unwrap();
 }
 
 /// The bytes of an object, past the gateway.
 async fn object(gateway: &Gateway, key: &str) -> Vec<u8> {
-    let answer = s3(gateway).get_object().bucket(BUCKET).key(key).send().await.unwrap();
+    let answer = s3(gateway).get_object().bucket(&gateway.bucket).key(key).send().await.unwrap();
     answer.body.collect().await.unwrap().to_vec()
 }

@@ -5,6 +5,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::harness::embedded_only;
 
 const PARTS: usize = 10_000;
 const BATCH: usize = 1_000;
@@ -32,6 +33,7 @@ async fn put_in_turn(gateway: &Gateway, parts: &[(&Value, &u8)]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_parts_are_listed_in_pages_and_become_one_object() {
+    embedded_only!("10,000 parts of one byte");
     let gateway = Gateway::start().await;
     let data = bytes(9, PARTS);
     let body = json!({"filename": "a.bin", "size": PARTS, "part_size": 1});
@@ -49,9 +51,9 @@ async fn ten_thousand_parts_are_listed_in_pages_and_become_one_object() {
     gateway.clock.advance(time::Duration::SECOND);
     let status = gateway.get(&format!("/upload/{id}/status?refresh=true")).await.expect(200);
     assert_eq!((&status["received_parts"], &status["missing"]), (&json!(PARTS), &json!([])));
-    assert_eq!(gateway.store.requests().count("ListParts"), 10, "a page holds 1,000 parts");
+    assert_eq!(gateway.requests().count("ListParts"), 10, "a page holds 1,000 parts");
     let completed = gateway.complete(id).await.expect(200);
     assert_eq!(completed["size"], PARTS);
-    assert_eq!(gateway.store.requests().count("ListParts"), 20, "complete asks storage itself");
+    assert_eq!(gateway.requests().count("ListParts"), 20, "complete asks storage itself");
     assert!(gateway.download(id).await == data, "the object is not the file");
 }

@@ -137,6 +137,7 @@ fn status(parts: Vec<ReceivedPart>) -> UploadStatus {
         created_at: at,
         updated_at: at,
         expires_at: at,
+        verified_bytes: None,
         error: None,
         parts: Some(parts),
     }

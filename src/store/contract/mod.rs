@@ -1,0 +1,240 @@
+//! The contract of the state store: one function a promise, run on every database that we know.
+
+mod databases;
+mod listing;
+mod opening;
+mod outage;
+mod parts;
+mod plans;
+mod sweep;
+mod uploads;
+
+use std::collections::BTreeMap;
+
+use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::*;
+use crate::upload::{
+    AbortReason, COMPLETION_LEASE, Checksum, ChecksumAlgorithm, ChecksumType, Failure, Fingerprint, Limits,
+    Metadata, ObjectChecksum, ObjectKey, Outcome, PartClaim, PartEvidence, PartNumber, PartRecord, Plan,
+    PutSupport, S3UploadId, Sha256Digest, State, Upload, UploadId, UploadSpec,
+};
+
+// Thursday, 1 January 2026, 12:00 UTC, and some microseconds that must not get lost.
+const NOW: OffsetDateTime = datetime!(2026-01-01 12:00:00.123456 UTC);
+const LIFETIME: Duration = Duration::days(7);
+const MIB: u64 = 1 << 20;
+
+/// Makes each contract a test on each database: a function of [`databases`] opens (`store`) or names (`url`) an empty
+/// one of its own for it.
+macro_rules! contracts {
+    (@on $database:ident $($given:ident $theme:ident { $($contract:ident)* })*) => {
+        $(mod $theme {
+            $(#[tokio::test]
+            async fn $contract() {
+                use crate::store::contract::{databases::$database, $theme};
+                let Some(($given, _guard)) = $database::$given().await else { return };
+                $theme::$contract($given).await;
+            })*
+        })*
+    };
+    ($($list:tt)*) => {
+        mod on_sqlite { contracts!(@on sqlite $($list)*); }
+        mod on_postgres { contracts!(@on postgres $($list)*); }
+    };
+}
+
+contracts! {
+    store uploads {
+        new_upload_comes_back_as_it_was_written
+        every_later_field_comes_back_as_it_was_written
+        failure_comes_back_as_it_was_written
+        stream_without_size_comes_back_without_size
+        unknown_id_is_none
+        second_writer_of_a_version_is_told
+        concurrent_updates_never_lose_one
+        same_id_twice_is_a_duplicate
+        idempotency_key_is_unique_per_tenant
+        fingerprint_is_unique_while_open
+        fingerprint_of_another_size_is_another_upload
+        fingerprint_is_found_only_while_open
+        urls_are_only_ever_extended
+        upload_that_is_taken_back_gets_no_more_urls
+        committed_writes_are_seen_by_every_reader
+        long_upload_id_of_storage_is_kept
+    }
+    store listing {
+        list_is_newest_first_in_pages
+        list_filters_by_state
+        list_counts_overdue_uploads_as_expired
+        list_shows_one_tenant_only
+        states_are_counted
+    }
+    store parts {
+        recorded_parts_replace_earlier_ones
+        replaced_parts_are_the_whole_truth
+        replaced_parts_spare_what_was_recorded_since
+        reported_part_replaces_a_listed_one_of_the_same_moment
+        ten_thousand_parts_come_back_in_order
+        received_counts_all_but_mismatched
+        parts_of_two_uploads_do_not_mix
+        part_that_is_reported_twice_counts_as_last_reported
+        reports_and_listings_at_once_lock_nobody_out
+    }
+    store sweep {
+        sweep_finds_what_is_due_only
+        sweep_takes_the_longest_waiting_first
+        concurrent_claims_never_share_an_upload
+        claimed_upload_comes_back_when_the_lease_is_over
+        postponed_uploads_do_not_keep_others_waiting
+        change_forgives_failed_attempts
+        look_forgives_attempts_and_rules_twins_out
+        sweep_writes_only_what_it_has_read
+        lease_is_won_by_one_taker
+        lease_is_renewed_by_its_holder_only
+        verified_bytes_last_as_long_as_the_lease
+        owners_are_found_by_either_id
+        forgetting_goes_on_where_it_stopped
+        job_is_done_once_for_the_fleet
+        forgetting_takes_the_parts_along
+        forgetting_spares_unfinished_uploads
+    }
+    url opening {
+        live_database_answers_a_ping
+        everything_survives_a_reopening
+        empty_database_is_outdated_unless_it_may_be_migrated
+        several_gateways_may_migrate_at_once
+    }
+}
+
+fn spec(size_bytes: Option<u64>) -> (UploadSpec, Plan) {
+    let plan = Plan::new(size_bytes, 10 * MIB, &Limits::AWS).unwrap();
+    let spec = UploadSpec {
+        tenant: "default".to_owned(),
+        bucket: "uploads".to_owned(),
+        key: ObjectKey::new("in/ü +%41/käse.bin".to_owned()).unwrap(),
+        filename: "käse \"1\".bin".to_owned(),
+        content_type: "application/octet-stream".to_owned(),
+        checksum_algorithm: ChecksumAlgorithm::Crc64nvme,
+        metadata: Metadata::default(),
+        overwrite: false,
+        fingerprint: None,
+        idempotency_key: None,
+        transfer: plan.transfer(PutSupport::Conditional),
+    };
+    (spec, plan)
+}
+
+/// An upload of three parts; higher numbers are newer.
+fn upload(number: u128) -> Upload {
+    upload_with(number, |_| {})
+}
+
+fn upload_with(number: u128, change: impl FnOnce(&mut UploadSpec)) -> Upload {
+    let (mut spec, plan) = spec(Some(25 * MIB));
+    change(&mut spec);
+    Upload::new(UploadId(Uuid::from_u128(number)), spec, plan, None, (NOW, LIFETIME))
+}
+
+fn name(text: &str) -> Option<Fingerprint> {
+    Some(Fingerprint::new(text.to_owned()).unwrap())
+}
+
+fn opened(upload: &Upload) -> Upload {
+    upload.opened(S3UploadId("s3-id".to_owned()), NOW).unwrap()
+}
+
+fn outcome() -> Outcome {
+    Outcome {
+        etag: "\"0123-3\"".to_owned(),
+        version_id: Some("v/1+".to_owned()),
+        size_bytes: 25 * MIB,
+        checksum: Some(ObjectChecksum {
+            algorithm: ChecksumAlgorithm::Sha256,
+            checksum_type: ChecksumType::Composite,
+            value: "YWJj:-3".to_owned(),
+        }),
+        sha256: Some(Sha256Digest::new([7; 32])),
+        completed_at: NOW + Duration::microseconds(1),
+    }
+}
+
+fn part(number: u32) -> PartRecord {
+    PartRecord::reported(PartClaim {
+        number: PartNumber::new(number).unwrap(),
+        size_bytes: 10 * MIB,
+        etag: None,
+        checksum: None,
+    })
+}
+
+fn listed(number: u32, etag: &str) -> PartRecord {
+    PartRecord { etag: Some(etag.to_owned()), evidence: PartEvidence::Listed, ..part(number) }
+}
+
+async fn inserted(store: &Store, upload: Upload) -> Upload {
+    assert_eq!(store.insert(&upload).await.unwrap(), InsertOutcome::Inserted);
+    upload
+}
+
+async fn written(store: &Store, next: Upload) -> Upload {
+    assert_eq!(store.update(&next).await.unwrap(), Written::Done);
+    next
+}
+
+/// Walks an upload to a state by the arrows that lead there.
+async fn in_state(store: &Store, upload: Upload, state: State) -> Upload {
+    let new = inserted(store, upload).await;
+    let path: &[fn(&Upload) -> Upload] = match state {
+        State::Creating => &[],
+        State::Open => &[opened],
+        State::Completing => &[opened, |upload| upload.completing(NOW).unwrap()],
+        State::Completed => &[
+            opened,
+            |upload| upload.completing(NOW).unwrap(),
+            |upload| upload.completed(outcome(), NOW).unwrap(),
+        ],
+        State::Failed => &[
+            opened,
+            |upload| upload.completing(NOW).unwrap(),
+            |upload| upload.failed(Failure { code: "c".to_owned(), detail: "d".to_owned() }, NOW).unwrap(),
+        ],
+        State::Aborting => &[|upload| upload.aborting(AbortReason::Requested, NOW).unwrap()],
+        State::Aborted => &[
+            |upload| upload.aborting(AbortReason::Requested, NOW).unwrap(),
+            |upload| upload.taken_back(NOW).unwrap(),
+        ],
+        State::Expired => &[
+            |upload| upload.aborting(AbortReason::Expired, NOW).unwrap(),
+            |upload| upload.taken_back(NOW).unwrap(),
+        ],
+    };
+    let mut current = new;
+    for step in path {
+        current = written(store, step(&current)).await;
+    }
+    assert_eq!(current.state, state);
+    current
+}
+
+async fn loaded(store: &Store, id: UploadId) -> Upload {
+    store.load(id).await.unwrap().unwrap()
+}
+
+async fn known_parts(store: &Store, id: UploadId) -> Vec<PartRecord> {
+    store.parts(id, ChecksumAlgorithm::Crc64nvme).await.unwrap()
+}
+
+async fn numbers(store: &Store, id: UploadId) -> Vec<u32> {
+    known_parts(store, id).await.iter().map(|part| part.number.value()).collect()
+}
+
+fn filter(limit: u32) -> ListFilter {
+    ListFilter { tenant: "default".to_owned(), state: None, now: NOW, before: None, limit }
+}
+
+async fn ids(store: &Store, filter: &ListFilter) -> Vec<u128> {
+    store.list(filter).await.unwrap().iter().map(|upload| upload.id.0.as_u128()).collect()
+}

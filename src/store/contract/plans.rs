@@ -1,0 +1,90 @@
+//! The queries that every request or sweep makes are answered by an index, not by reading the whole table.
+
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _, SqliteConnection};
+
+use super::databases::{open, postgres, sqlite};
+use super::*;
+
+/// A query with the values that PostgreSQL plans it for.
+type Hot = (&'static str, &'static str);
+
+const ID: &str = "md5('7')::uuid";
+
+/// What both databases are asked in the same words.
+fn shared() -> Vec<Hot> {
+    vec![
+        (sql::LOAD, ID),
+        (
+            sql::UPDATE,
+            "md5('7')::uuid, 1, 'open', 2, 1, '', '', '', 1, '', '', '', 1, '', '', 1, '', '', 1, false, 1",
+        ),
+        (sql::EXTEND_URLS, "md5('7')::uuid, 1"),
+        (sql::FIND_BY_IDEMPOTENCY_KEY, "'tenant-3', 'key-3'"),
+        (sql::FIND_BY_FINGERPRINT, "'tenant-3', 'print-3', 1"),
+        (sql::page(None), "'tenant-3', md5('7')::uuid, 100"),
+        (sql::page(Some(State::Open)), "'tenant-3', md5('7')::uuid, 100, 'open', 1"),
+        (sql::page(Some(State::Completed)), "'tenant-3', md5('7')::uuid, 100, 'completed'"),
+        (sql::page(Some(State::Expired)), "'tenant-3', md5('7')::uuid, 100, 'expired', 1"),
+        (sql::DUE, "100, 200"),
+        (sql::LOOKED, "md5('7')::uuid, 1, 1, false"),
+        (sql::POSTPONE, "md5('7')::uuid, 1, 1, 1"),
+        (sql::LEASE, "md5('7')::uuid, 1, 1, 1, 1"),
+        (sql::COUNT_FINISHED, "100"),
+        (sql::PARTS, ID),
+        (sql::RECEIVED, ID),
+    ]
+}
+
+#[tokio::test]
+async fn hot_queries_of_sqlite_use_an_index() {
+    let (url, _dir) = sqlite::url().await.unwrap();
+    open(&url, Migrations::Run).await.unwrap();
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    let own = [super::sqlite::CLAIM, super::sqlite::OWNERS, super::sqlite::FORGET];
+    for sql in shared().into_iter().map(|(sql, _)| sql).chain(own) {
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        let steps = sqlx::query(explain).fetch_all(&mut connection).await.unwrap();
+        let plan: Vec<String> = steps.iter().map(|step| step.get("detail")).collect();
+        let scans = |step: &String| step.contains("SCAN uploads") || step.contains("SCAN parts");
+        assert!(!plan.iter().any(scans), "{sql}\n{plan:#?}");
+    }
+}
+
+/// As many rows as make the planner think twice: few are due, and the owner of a key, an id, a page are few of many.
+const ROWS: &str = "
+    INSERT INTO uploads (id, tenant, state, version, transfer, bucket, object_key, filename, content_type,
+        checksum_algorithm, metadata, overwrite, fingerprint, idempotency_key, size_bytes, part_size_bytes,
+        s3_upload_id, created_at, updated_at, expires_at, sweep_at)
+    SELECT md5(n::text)::uuid, 'tenant-' || n % 20, (ARRAY['open', 'completed', 'aborted', 'failed'])[1 + n % 4], 1,
+        'multipart', 'b', 'k', 'f', 't', 'none', '{}', false, 'print-' || n, 'key-' || n, 1, 1, 's3-' || n, n, n, n,
+        CASE n % 4 WHEN 0 THEN n END
+    FROM generate_series(1, 20000) n;
+    INSERT INTO parts (upload_id, number, size_bytes, recorded_at, evidence)
+    SELECT md5(n::text)::uuid, number, 1, 1, 'listed' FROM generate_series(1, 400) n, generate_series(1, 50) number;
+    ANALYZE";
+
+#[tokio::test]
+async fn hot_queries_of_postgresql_use_an_index() {
+    let Some((url, ())) = postgres::url().await else { return };
+    open(&url, Migrations::Run).await.unwrap();
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    connection.execute(ROWS).await.unwrap();
+    let parts = "md5('7')::uuid, 2, 2, '{1,2}', '{1,1}', '{a,b}', '{NULL,NULL}', '{listed,listed}'";
+    let own = [
+        (super::postgres::CLAIM, "100, 200, 200"),
+        (super::postgres::OWNERS, "ARRAY[md5('7')::uuid, md5('8')::uuid], ARRAY['s3-9', 's3-10']"),
+        (super::postgres::FORGET, "100, 50"),
+        (super::postgres::RECORD, parts),
+        (super::postgres::REPLACE, parts),
+    ];
+    for (sql, values) in shared().into_iter().chain(own) {
+        connection.execute(AssertSqlSafe(format!("PREPARE hot AS {sql}"))).await.unwrap();
+        let explain = AssertSqlSafe(format!("EXPLAIN EXECUTE hot ({values})"));
+        let steps = connection.fetch_all(sqlx::raw_sql(explain)).await.unwrap();
+        connection.execute("DEALLOCATE hot").await.unwrap();
+        let plan: Vec<String> = steps.iter().map(|step| step.get(0)).collect();
+        let scans =
+            |step: &String| step.contains("Seq Scan on uploads") || step.contains("Seq Scan on parts");
+        assert!(!plan.iter().any(scans), "{sql}\n{plan:#?}");
+    }
+}

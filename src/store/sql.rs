@@ -1,0 +1,232 @@
+//! What both databases are asked in the same words. What only one of them understands is in its own folder.
+
+use sqlx::migrate::Migrator;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::rows;
+use super::values::{Row, Value, values};
+use super::{InsertOutcome, Lease, ListFilter, ReceivedParts, StoreError, Written};
+use crate::upload::{ChecksumAlgorithm, Fingerprint, PartRecord, State, Upload, UploadId};
+
+/// Finished before `$1`, and nothing left to do in storage.
+macro_rules! forgettable {
+    () => {
+        "state IN ('completed', 'failed', 'aborted', 'expired') AND sweep_at IS NULL AND updated_at < $1"
+    };
+}
+pub(super) use forgettable;
+
+/// Columns as in [`rows::new_columns`].
+pub(super) const INSERT: &str = "INSERT INTO uploads (id, tenant, state, version, transfer, bucket, object_key, \
+    filename, content_type, checksum_algorithm, metadata, overwrite, fingerprint, idempotency_key, size_bytes, \
+    part_size_bytes, sha256, created_at, updated_at, expires_at, sweep_at) VALUES \
+    ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
+/// Columns as in [`rows::changed_columns`].
+pub(super) const UPDATE: &str = "UPDATE uploads SET state = $3, version = $4, size_bytes = $5, sha256 = $6, \
+    checksum = $7, s3_upload_id = $8, updated_at = $9, abort_reason = $10, etag = $11, version_id = $12, \
+    object_size_bytes = $13, object_checksum = $14, proven_sha256 = $15, completed_at = $16, failure_code = $17, \
+    failure_detail = $18, sweep_at = $19, may_have_twins = $20, sweep_attempts = 0, verified_bytes = $21 \
+    WHERE id = $1 AND version = $2";
+pub(super) const EXTEND_URLS: &str = "UPDATE uploads SET urls_expire_at = \
+    CASE WHEN urls_expire_at > $2 THEN urls_expire_at ELSE $2 END WHERE id = $1 AND state IN ('creating', 'open')";
+pub(super) const LOAD: &str = "SELECT * FROM uploads WHERE id = $1";
+pub(super) const FIND_BY_IDEMPOTENCY_KEY: &str =
+    "SELECT * FROM uploads WHERE tenant = $1 AND idempotency_key = $2";
+pub(super) const FIND_BY_FINGERPRINT: &str = "SELECT * FROM uploads WHERE tenant = $1 AND fingerprint = $2 \
+    AND coalesce(size_bytes, -1) = $3 AND state IN ('creating', 'open')";
+pub(super) const COUNT_BY_STATE: &str = "SELECT state, count(*) AS uploads FROM uploads GROUP BY state";
+pub(super) const DUE: &str = "SELECT * FROM uploads WHERE sweep_at <= $1 ORDER BY sweep_at LIMIT $2";
+pub(super) const LOOKED: &str = "UPDATE uploads SET sweep_at = $3, sweep_attempts = 0, may_have_twins = $4 \
+    WHERE id = $1 AND version = $2";
+pub(super) const POSTPONE: &str = "UPDATE uploads SET sweep_at = $3, sweep_attempts = $4, verified_bytes = NULL \
+    WHERE id = $1 AND version = $2";
+/// A lease that somebody else has taken or renewed in between has another end.
+pub(super) const LEASE: &str = "UPDATE uploads SET sweep_at = $4, verified_bytes = $5 \
+    WHERE id = $1 AND version = $2 AND sweep_at IS NOT DISTINCT FROM $3";
+pub(super) const COUNT_FINISHED: &str =
+    concat!("SELECT count(*) AS uploads FROM uploads WHERE ", forgettable!());
+pub(super) const PARTS: &str = "SELECT * FROM parts WHERE upload_id = $1 ORDER BY number";
+pub(super) const RECEIVED: &str =
+    "SELECT upload_id, number, size_bytes FROM parts WHERE upload_id = $1 AND evidence <> 'mismatched'";
+pub(super) const CLAIM_JOB: &str = "INSERT INTO jobs (name, due_at) VALUES ($1, $3) \
+    ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at WHERE jobs.due_at <= $2";
+/// A full disk, or a server that takes no writes, shows only in a write.
+const PING: &str = "UPDATE health SET checked_at = $1";
+const NEWEST_MIGRATION: &str = "SELECT max(version) AS version FROM _sqlx_migrations WHERE success";
+
+/// A page of a list, with a condition on the state `$4` at the time `$5`.
+macro_rules! page {
+    ($condition:literal) => {
+        concat!(
+            "SELECT * FROM uploads WHERE tenant = $1 ",
+            $condition,
+            " AND id < $2 ORDER BY id DESC LIMIT $3"
+        )
+    };
+}
+
+/// The page of a list that holds uploads of this state.
+pub(super) fn page(state: Option<State>) -> &'static str {
+    match state {
+        None => page!(""),
+        Some(State::Creating | State::Open) => page!("AND state = $4 AND expires_at > $5"),
+        Some(State::Expired) => {
+            page!("AND (state = $4 OR (state IN ('creating', 'open') AND expires_at <= $5))")
+        }
+        Some(State::Completing | State::Completed | State::Failed | State::Aborting | State::Aborted) => {
+            page!("AND state = $4")
+        }
+    }
+}
+
+/// A database that is asked in SQL.
+pub(super) trait SqlStore {
+    /// Runs a statement that writes; says how many rows it wrote.
+    async fn write(&self, sql: &'static str, values: Vec<Value<'_>>) -> Result<u64, StoreError>;
+
+    /// Runs a statement that only reads.
+    async fn read<T>(
+        &self,
+        sql: &'static str,
+        values: Vec<Value<'_>>,
+        parse: impl Fn(&dyn Row) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError>;
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.write(PING, values![OffsetDateTime::now_utc()]).await?;
+        Ok(())
+    }
+
+    async fn check_schema(&self, migrations: &Migrator) -> Result<(), StoreError> {
+        let newest = migrations.iter().map(|migration| migration.version).max();
+        match self.read(NEWEST_MIGRATION, values![], |row| Ok(row.integer("version")?)).await {
+            Ok(applied) if applied == [newest] => Ok(()),
+            Ok(_) => Err(StoreError::SchemaOutdated),
+            Err(error) if is_missing_table(&error) => Err(StoreError::SchemaOutdated),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn insert(&self, upload: &Upload) -> Result<InsertOutcome, StoreError> {
+        match self.write(INSERT, rows::new_columns(upload)).await {
+            Ok(_) => Ok(InsertOutcome::Inserted),
+            Err(StoreError::Database(sqlx::Error::Database(error))) if error.is_unique_violation() => {
+                Ok(InsertOutcome::Duplicate)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn update(&self, next: &Upload) -> Result<Written, StoreError> {
+        self.write(UPDATE, rows::changed_columns(next)).await.map(written)
+    }
+
+    async fn extend_urls(&self, id: UploadId, until: OffsetDateTime) -> Result<Written, StoreError> {
+        self.write(EXTEND_URLS, values![id, until]).await.map(written)
+    }
+
+    async fn load(&self, id: UploadId) -> Result<Option<Upload>, StoreError> {
+        Ok(self.read(LOAD, values![id], rows::upload).await?.pop())
+    }
+
+    async fn find_by_idempotency_key(
+        &self,
+        tenant: &str,
+        key: &Fingerprint,
+    ) -> Result<Option<Upload>, StoreError> {
+        let values = values![tenant, key.as_str()];
+        Ok(self.read(FIND_BY_IDEMPOTENCY_KEY, values, rows::upload).await?.pop())
+    }
+
+    async fn find_by_fingerprint(
+        &self,
+        tenant: &str,
+        fingerprint: &Fingerprint,
+        size_bytes: Option<u64>,
+    ) -> Result<Option<Upload>, StoreError> {
+        let size = size_bytes.map_or(Value::from(-1_i64), Value::from);
+        let values = values![tenant, fingerprint.as_str(), size];
+        Ok(self.read(FIND_BY_FINGERPRINT, values, rows::upload).await?.pop())
+    }
+
+    async fn list(&self, filter: &ListFilter) -> Result<Vec<Upload>, StoreError> {
+        let before = filter.before.unwrap_or(UploadId(Uuid::max()));
+        let state = filter.state.map(|state| state.name());
+        let values = values![filter.tenant.as_str(), before, filter.limit, state, filter.now];
+        self.read(page(filter.state), values, rows::upload).await
+    }
+
+    async fn count_by_state(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let parse = |row: &dyn Row| Ok((row.text("state")?.unwrap_or_default(), count(row)?));
+        self.read(COUNT_BY_STATE, values![], parse).await
+    }
+
+    async fn due_for_sweep(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<Upload>, StoreError> {
+        self.read(DUE, values![now, limit], rows::upload).await
+    }
+
+    async fn looked(
+        &self,
+        id: UploadId,
+        version: i64,
+        next_look: Option<OffsetDateTime>,
+    ) -> Result<Written, StoreError> {
+        self.write(LOOKED, values![id, version, next_look, false]).await.map(written)
+    }
+
+    async fn postpone(
+        &self,
+        id: UploadId,
+        version: i64,
+        (until, attempts): (OffsetDateTime, u32),
+    ) -> Result<Written, StoreError> {
+        self.write(POSTPONE, values![id, version, until, attempts]).await.map(written)
+    }
+
+    async fn lease(&self, id: UploadId, version: i64, lease: Lease) -> Result<Written, StoreError> {
+        let values = values![id, version, lease.held_until, lease.until, lease.verified_bytes];
+        self.write(LEASE, values).await.map(written)
+    }
+
+    async fn claim_job(
+        &self,
+        job: &str,
+        now: OffsetDateTime,
+        next: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        Ok(self.write(CLAIM_JOB, values![job, now, next]).await? == 1)
+    }
+
+    async fn count_finished_before(&self, before: OffsetDateTime) -> Result<u64, StoreError> {
+        Ok(self.read(COUNT_FINISHED, values![before], count).await?.pop().unwrap_or_default())
+    }
+
+    async fn parts(&self, id: UploadId, kind: ChecksumAlgorithm) -> Result<Vec<PartRecord>, StoreError> {
+        self.read(PARTS, values![id], |row| rows::part(row, kind)).await
+    }
+
+    async fn received(&self, id: UploadId) -> Result<ReceivedParts, StoreError> {
+        let mut received = ReceivedParts::default();
+        for (number, size_bytes) in self.read(RECEIVED, values![id], rows::received_part).await? {
+            received.numbers.insert(number);
+            received.total_bytes += size_bytes;
+        }
+        Ok(received)
+    }
+}
+
+pub(super) fn written(rows: u64) -> Written {
+    if rows == 1 { Written::Done } else { Written::Conflict }
+}
+
+fn count(row: &dyn Row) -> Result<u64, StoreError> {
+    Ok(row.integer("uploads")?.unwrap_or_default().unsigned_abs())
+}
+
+/// SQLite has no code of its own for it; PostgreSQL's is
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn is_missing_table(error: &StoreError) -> bool {
+    let StoreError::Database(sqlx::Error::Database(error)) = error else { return false };
+    matches!(error.code().as_deref(), Some("1" | "42P01"))
+}

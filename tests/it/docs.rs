@@ -1,0 +1,78 @@
+//! docs/stores.md names tests and settings: they exist.
+#![expect(clippy::unwrap_used, reason = "what a test cannot go on without should end it")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use partgate::config::Settings;
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn stores_page() -> String {
+    fs::read_to_string(repository().join("docs/stores.md")).unwrap()
+}
+
+/// What the page puts in backticks that looks like a test: `area::file::test`.
+fn named_tests(page: &str) -> BTreeSet<String> {
+    let quoted = page.split('`').skip(1).step_by(2);
+    quoted.filter(|text| text.split("::").count() == 3).map(str::to_owned).collect()
+}
+
+fn source(area: &str, file: &str) -> String {
+    let path: PathBuf = repository().join("tests/it").join(area).join(file).with_extension("rs");
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn tests_that_the_page_of_stores_names_exist() {
+    let named = named_tests(&stores_page());
+    assert!(named.len() > 20, "{named:?}");
+    for test in named {
+        let [area, file, name] = test.split("::").collect::<Vec<_>>().try_into().unwrap();
+        assert!(source(area, file).contains(&format!("async fn {name}()")), "there is no {test}");
+    }
+}
+
+#[test]
+fn every_test_for_the_embedded_store_only_is_on_the_page_of_stores() {
+    let named = named_tests(&stores_page());
+    for area in ["api", "robust"] {
+        for entry in fs::read_dir(repository().join("tests/it").join(area)).unwrap() {
+            let path = entry.unwrap().path();
+            let Some(file) = path.file_stem().filter(|_| path.extension().is_some_and(|end| end == "rs"))
+            else {
+                continue;
+            };
+            let file = file.to_str().unwrap();
+            let text = source(area, file);
+            for (at, _) in text.match_indices("embedded_only!(") {
+                let before = &text[..at];
+                let name = before.rsplit("async fn ").next().unwrap().split('(').next().unwrap();
+                let test = format!("{area}::{file}::{name}");
+                assert!(
+                    named.contains(&test),
+                    "docs/stores.md does not say why {test} is for one store only"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn settings_on_the_page_of_stores_are_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = stores_page();
+    let blocks: Vec<_> =
+        page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(blocks.len(), 3);
+    for block in blocks {
+        let file = folder.path().join("partgate.toml");
+        fs::write(&file, block).unwrap();
+        let keys =
+            [("storage.access_key_id", "id".to_owned()), ("storage.secret_access_key", "s".to_owned())];
+        Settings::load(Some(&file), &keys).unwrap_or_else(|error| panic!("{error}\n{block}"));
+    }
+}
