@@ -5,9 +5,10 @@
 
 use super::calls::{Call, Name};
 use super::client::{Client, Move, Sent};
-use super::explorer::{Broken, Explorer, How, put_question};
+use super::explorer::{Broken, Explorer};
 use super::properties;
 use super::scenario::{DAY, HOUR, MINUTE, Program};
+use super::steps::{How, put_question};
 use super::world::{World, stamp};
 use crate::model::Reply;
 use crate::storage::StorageErrorKind;

@@ -1,9 +1,12 @@
 //! What clients call, and what they hear.
 
+use time::OffsetDateTime;
+
 use super::super::{
     CompleteCall, Completing, NewUpload, Principal, RequestedPart, Service, ServiceError, SignAtInit,
     SignedUploadPart, StatusQuery, StatusView, StoredClaim, SweepMode,
 };
+use super::gateway::START;
 use super::scenario::File;
 use crate::storage::model::checksum_of;
 use crate::upload::{Fingerprint, Metadata, PartNumber, State, UploadId};
@@ -28,7 +31,6 @@ pub(super) enum Call {
     Init(Name),
     Sign(Name, Vec<u32>),
     Report(Name, Vec<u32>),
-    Status(Name),
     Refresh(Name),
     Complete(Name),
     Abort(Name),
@@ -57,8 +59,8 @@ pub(super) enum Target {
 /// What a client heard.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Told {
-    /// An upload is open, and where its parts may be sent.
-    Open { name: Name, targets: Vec<(u32, Target)> },
+    /// An upload is open, and where its parts may be sent, until that second.
+    Open { name: Name, targets: Vec<(u32, Target)>, until: i64 },
     /// How far it is.
     Progress { state: &'static str, received: Vec<u32>, missing: Vec<u32> },
     /// The object is there.
@@ -90,23 +92,27 @@ pub(super) enum Told {
 /// Makes the call and puts what comes of it into words.
 pub(super) async fn carry_out(service: &Service, call: &Call, file: &File) -> Told {
     let principal = Principal::open();
-    let query = |refresh| StatusQuery { refresh, parts: false };
+    let query = StatusQuery { refresh: true, parts: false };
     let told = match call {
         Call::Init(_) => service.init(&principal, new_upload(file)).await.map(|initiated| Told::Open {
             name: Name::of(initiated.upload.id),
             targets: targets(&initiated.parts),
+            until: initiated.parts_expire_at.map_or(0, seconds),
         }),
         Call::Sign(name, parts) => {
             let parts: Vec<_> = parts.iter().map(|number| requested(file, *number)).collect();
             let signed = service.sign(&principal, name.id(), &parts, &[]).await;
-            signed.map(|batch| Told::Open { name: *name, targets: targets(&batch.parts) })
+            signed.map(|batch| Told::Open {
+                name: *name,
+                targets: targets(&batch.parts),
+                until: seconds(batch.expires_at),
+            })
         }
         Call::Report(name, parts) => {
             let stored: Vec<_> = parts.iter().map(|number| claim(*number)).collect();
             service.report(&principal, name.id(), &stored).await.map(progress)
         }
-        Call::Status(name) => service.status(&principal, name.id(), query(false)).await.map(progress),
-        Call::Refresh(name) => service.status(&principal, name.id(), query(true)).await.map(progress),
+        Call::Refresh(name) => service.status(&principal, name.id(), query).await.map(progress),
         Call::Complete(name) => {
             let size_bytes = file.stream.then_some(file.content.len() as u64);
             let declared = CompleteCall { size_bytes, ..CompleteCall::default() };
@@ -148,6 +154,10 @@ fn new_upload(file: &File) -> NewUpload {
 fn requested(file: &File, number: u32) -> RequestedPart {
     let checksum = checksum_of(file.checksum, file.part(number)).map(|checksum| checksum.to_base64());
     RequestedPart { number, checksum, size_bytes: None }
+}
+
+fn seconds(time: OffsetDateTime) -> i64 {
+    (time - START).whole_seconds()
 }
 
 fn claim(number: u32) -> StoredClaim {

@@ -13,6 +13,8 @@ pub(super) struct Client {
     phase: Phase,
     name: Option<Name>,
     targets: BTreeMap<u32, Target>,
+    /// Until when its URLs work, in seconds since the start.
+    urls_work_until: i64,
     to_send: Vec<u32>,
     /// How often it was not answered, or told to try again.
     tries: u8,
@@ -68,6 +70,7 @@ impl Client {
             phase,
             name: None,
             targets: BTreeMap::new(),
+            urls_work_until: 0,
             to_send: Vec::new(),
             tries: 0,
             rounds: 0,
@@ -79,6 +82,11 @@ impl Client {
     pub(super) fn returning(number: u8, name: Name) -> Self {
         let program = Program::Uploads { home: 1, reports: false };
         Self { phase: Phase::Refresh, name: Some(name), ..Self::new(number, &program) }
+    }
+
+    /// Whether the URLs that it has still work.
+    pub(super) fn has_live_urls(&self, now: i64) -> bool {
+        now < self.urls_work_until
     }
 
     /// The upload that it is at.
@@ -153,7 +161,8 @@ impl Client {
             return;
         }
         match (self.phase, told) {
-            (Phase::Init | Phase::Sign, Told::Open { name, targets }) => {
+            (Phase::Init | Phase::Sign, Told::Open { name, targets, until }) => {
+                self.urls_work_until = *until;
                 self.name = Some(*name);
                 self.to_send = targets.iter().map(|(number, _)| *number).collect();
                 self.targets = targets.iter().cloned().collect();

@@ -239,7 +239,7 @@ fn rules() -> Rules {
     Rules { part_size_bytes: 1, stream_part_size_bytes: 1, ..Rules::default() }
 }
 
-fn settings(scenario: &Scenario) -> StorageSettings {
+pub(super) fn settings(scenario: &Scenario) -> StorageSettings {
     let keys = StaticKeys { access_key_id: "id".to_owned(), secret_access_key: "secret".to_owned() };
     StorageSettings {
         connection: Connection {

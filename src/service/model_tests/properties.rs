@@ -70,8 +70,7 @@ pub(super) fn check_told(
     told: &Told,
     received_before: &BTreeSet<u32>,
 ) -> Result<(), Broken> {
-    let (Call::Report(name, _) | Call::Status(name) | Call::Refresh(name) | Call::Complete(name)) = call
-    else {
+    let (Call::Report(name, _) | Call::Refresh(name) | Call::Complete(name)) = call else {
         return Ok(());
     };
     let Some(upload) = state.world.tables.upload(name.id()) else { return Ok(()) };

@@ -4,6 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::calls::Call;
 use crate::storage::model::Habits;
+use crate::store::model::Versions;
 use crate::upload::{ChecksumAlgorithm, Sha256Digest};
 
 /// A minute, an hour, a day, in seconds.
@@ -95,6 +96,8 @@ pub(super) struct Scenario {
     pub(super) skew: i64,
     /// How often a client tries again.
     pub(super) patience: u8,
+    /// Whether the database is sound.
+    pub(super) versions: Versions,
 }
 
 impl Scenario {
@@ -109,6 +112,7 @@ impl Scenario {
             ticks: Vec::new(),
             skew: 0,
             patience: 2,
+            versions: Versions::Compared,
         }
     }
 

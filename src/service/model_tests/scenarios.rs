@@ -5,12 +5,12 @@
 use super::calls::{Call, Name};
 use super::explorer::Explorer;
 use super::scenario::{Budget, DAY, File, HOUR, MINUTE, Program, Scenario};
-use crate::storage::model::{AWS, GARAGE, Habits, MINIO, NO_LISTING, SEAWEED};
+use crate::storage::model::{AWS, DEVSTORE, GARAGE, Habits, MINIO, NO_LISTING, SEAWEED};
 use crate::upload::ChecksumAlgorithm;
 
-const EVERY_STORE: [Habits; 5] = [AWS, MINIO, SEAWEED, GARAGE, NO_LISTING];
+const EVERY_STORE: [Habits; 6] = [AWS, MINIO, SEAWEED, GARAGE, DEVSTORE, NO_LISTING];
 /// The two that differ most.
-const TWO_STORES: [Habits; 2] = [AWS, GARAGE];
+const TWO_STORES: [Habits; 2] = [MINIO, GARAGE];
 const UPLOADER: Program = Program::Uploads { home: 0, reports: false };
 const SECOND_UPLOADER: Program = Program::Uploads { home: 1, reports: false };
 const REPORTER: Program = Program::Uploads { home: 0, reports: true };

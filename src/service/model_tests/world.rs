@@ -128,7 +128,7 @@ impl World {
     pub(super) fn new(scenario: &Scenario) -> Self {
         Self {
             now: 0,
-            tables: Tables::default(),
+            tables: Tables::new(scenario.versions),
             bucket: Bucket::new(scenario.habits, START),
             in_flight: Vec::new(),
             written: BTreeSet::new(),
