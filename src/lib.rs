@@ -5,6 +5,8 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod janitor;
+#[cfg(test)]
+mod model;
 pub mod service;
 pub mod sigv4;
 pub mod storage;

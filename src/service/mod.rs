@@ -21,6 +21,9 @@ mod sign;
 mod status;
 mod sweep;
 
+#[cfg(test)]
+mod model_tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 

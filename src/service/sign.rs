@@ -6,7 +6,7 @@ use super::requested::{PartToSend, claims, parts_to_send};
 use super::{Principal, RequestedPart, Service, ServiceError, StoredClaim};
 use crate::storage::{SignedRequest, StorageErrorKind};
 use crate::store::{ReceivedParts, Written};
-use crate::upload::{PartNumber, PartRecord, PartSpan, Transfer, Upload, UploadId};
+use crate::upload::{PartNumber, PartRecord, PartSpan, Refusal, Transfer, Upload, UploadId};
 
 /// One part that may be sent as it is.
 pub struct SignedUploadPart {
@@ -110,18 +110,34 @@ impl Service {
         opening: Opening,
     ) -> Result<Upload, ServiceError> {
         let replaced = upload.s3_upload_id.clone();
+        // Once somebody else has opened it, what they wrote stands.
+        let is_ours_to_open = |current: &Upload| {
+            if current.s3_upload_id == replaced { Ok(()) } else { Err(Refusal::Closed(current.state)) }
+        };
+        let upload = match opening {
+            Opening::First => upload,
+            // Invariant: the intent is written before storage acts. Without it nobody would look for what we open,
+            // should we die before we can write it down and the upload be completed by means of another.
+            Opening::Again => {
+                let opening = |current: &Upload, now| {
+                    is_ours_to_open(current)?;
+                    current.opening_again(now)
+                };
+                match self.transition(upload.clone(), opening).await {
+                    Ok(upload) => upload,
+                    Err(ServiceError::Closed(_)) => return self.opened_by_another(upload.id).await,
+                    Err(error) => return Err(error),
+                }
+            }
+        };
         let created = self.storage.create_multipart(&upload).await?;
         let s3_upload_id = created.id;
         let may_have_twins = created.may_have_twin || opening == Opening::Again;
         let opened = self
             .transition(upload.clone(), |current, now| {
-                if current.s3_upload_id == replaced {
-                    let opened = current.opened(s3_upload_id.clone(), now)?;
-                    Ok(if may_have_twins { opened.with_twins() } else { opened })
-                } else {
-                    // Somebody else opened it while we did; what they wrote stands.
-                    Err(crate::upload::Refusal::Closed(current.state))
-                }
+                is_ours_to_open(current)?;
+                let opened = current.opened(s3_upload_id.clone(), now)?;
+                Ok(if may_have_twins { opened.with_twins() } else { opened })
             })
             .await;
         if let Ok(opened) = opened {
@@ -137,9 +153,16 @@ impl Service {
         {
             tracing::warn!(upload.id = %upload.id, %error, "a second multipart upload could not be aborted");
         }
-        let current = self.reload(upload.id).await?;
+        match self.opened_by_another(upload.id).await? {
+            current if current.s3_upload_id.is_some() => Ok(current),
+            _ => opened,
+        }
+    }
+
+    async fn opened_by_another(&self, id: UploadId) -> Result<Upload, ServiceError> {
+        let current = self.reload(id).await?;
         current.check_takes_parts(self.clock.now())?;
-        if current.s3_upload_id.is_some() { Ok(current) } else { opened }
+        Ok(current)
     }
 }
 

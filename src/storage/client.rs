@@ -112,6 +112,8 @@ pub struct Storage {
     pub(super) identity: Identity,
     pub(super) public_address: BucketAddress,
     pub(super) settings: StorageSettings,
+    #[cfg(test)]
+    pub(super) model: Option<super::model::ModelStorage>,
 }
 
 impl Storage {
@@ -128,7 +130,15 @@ impl Storage {
         };
         let signer = connection.signer.as_ref().map_or_else(|| provider.clone(), static_provider);
         let client = Client::from_conf(client_config(&settings, provider));
-        Ok(Self { client, identity: Identity::new(signer), public_address, settings })
+        let identity = Identity::new(signer);
+        Ok(Self {
+            client,
+            identity,
+            public_address,
+            settings,
+            #[cfg(test)]
+            model: None,
+        })
     }
 
     /// The bucket that uploads go to.
@@ -154,6 +164,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`] when it does not.
     pub async fn check(&self) -> Result<(), StorageError> {
+        ask_model_if_any!(self => model.check());
         let limits = TimeoutConfig::builder().operation_timeout(CHECK_LIMIT).build();
         let at_once = aws_sdk_s3::config::Config::builder()
             .timeout_config(limits)

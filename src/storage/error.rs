@@ -85,6 +85,8 @@ fn kind_of(operation: &'static str, status: u16, code: &str) -> StorageErrorKind
         ("SlowDown" | "ServiceUnavailable" | "InternalError" | "OperationAborted", _) => {
             StorageErrorKind::Unavailable
         }
+        // It never will: Unavailable would be tried again for ever.
+        ("NotImplemented", _) | (_, 501) => StorageErrorKind::Rejected,
         (_, 429 | 500..=599) => StorageErrorKind::Unavailable,
         _ => StorageErrorKind::Rejected,
     }
@@ -124,6 +126,7 @@ mod tests {
             ("ListParts", 503, "SlowDown", StorageErrorKind::Unavailable),
             ("CompleteMultipartUpload", 200, "InternalError", StorageErrorKind::Unavailable),
             ("ListParts", 502, "", StorageErrorKind::Unavailable),
+            ("ListMultipartUploads", 501, "NotImplemented", StorageErrorKind::Rejected),
             ("ListParts", 403, "AccessDenied", StorageErrorKind::Rejected),
         ] {
             assert_eq!(kind_of(operation, status, code), expected, "{operation} {status} {code}");

@@ -37,6 +37,7 @@ impl Storage {
         kind: ChecksumAlgorithm,
         known: &PartSet,
     ) -> Result<Vec<ListedPart>, StorageError> {
+        ask_model_if_any!(self => model.list_parts(key, s3_upload_id, kind, known));
         let listing = Listing { storage: self, key, s3_upload_id, kind };
         let ranges = page_ranges(known);
         let guessed = ranges.len() > 1;

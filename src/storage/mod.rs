@@ -3,10 +3,22 @@
 //! Everything that a store does differently is levelled here, so that `service` sees one storage. Control calls go
 //! to `storage.endpoint`; URLs are signed for `storage.public_endpoint`, which is how clients reach the same bucket.
 
+/// The model's answer to a call, where a test has put a model in the place of the store.
+macro_rules! ask_model_if_any {
+    ($storage:ident => $model:ident . $($call:tt)*) => {
+        #[cfg(test)]
+        if let Some($model) = &$storage.model {
+            return $model.$($call)*.await;
+        }
+    };
+}
+
 mod client;
 mod error;
 mod identity;
 mod list_parts;
+#[cfg(test)]
+pub(crate) mod model;
 mod multipart;
 mod objects;
 mod profile;

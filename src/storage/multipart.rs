@@ -58,6 +58,7 @@ impl Storage {
     /// [`StorageError`]; `Unavailable` may leave a multipart upload behind that nobody knows.
     pub async fn create_multipart(&self, upload: &Upload) -> Result<CreatedMultipart, StorageError> {
         const OPERATION: &str = "CreateMultipartUpload";
+        ask_model_if_any!(self => model.create_multipart(upload));
         let server_side = &self.settings.server_side;
         let declared = self.settings.profile.declared_checksum(upload.spec.checksum_algorithm);
         let mut request = self
@@ -107,6 +108,7 @@ impl Storage {
         expected: Option<&ObjectChecksum>,
     ) -> Result<(), StorageError> {
         const OPERATION: &str = "CompleteMultipartUpload";
+        ask_model_if_any!(self => model.complete_multipart(self, (upload, s3_upload_id), parts, expected));
         let completed =
             CompletedMultipartUpload::builder().set_parts(Some(parts.iter().map(sdk_part).collect())).build();
         let mut request = self
@@ -151,6 +153,7 @@ impl Storage {
     /// [`StorageError`] when storage does not answer or refuses.
     pub async fn abort_multipart(&self, key: &str, s3_upload_id: &S3UploadId) -> Result<(), StorageError> {
         const OPERATION: &str = "AbortMultipartUpload";
+        ask_model_if_any!(self => model.abort_multipart(key, s3_upload_id));
         let aborted = self
             .client
             .abort_multipart_upload()
@@ -171,6 +174,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`] when storage does not answer or refuses.
     pub async fn multiparts_at(&self, key: &str) -> Result<Vec<S3UploadId>, StorageError> {
+        ask_model_if_any!(self => model.multiparts_at(key));
         let listed = self
             .client
             .list_multipart_uploads()
@@ -193,6 +197,7 @@ impl Storage {
         prefix: &str,
         after: Option<MultipartMarker>,
     ) -> Result<(Vec<FoundMultipart>, Option<MultipartMarker>), StorageError> {
+        ask_model_if_any!(self => model.multiparts_under(prefix));
         let page = self
             .client
             .list_multipart_uploads()
@@ -219,6 +224,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`] when storage does not answer or refuses.
     pub async fn multipart_exists(&self, key: &str, s3_upload_id: &S3UploadId) -> Result<bool, StorageError> {
+        ask_model_if_any!(self => model.multipart_exists(key, s3_upload_id));
         let listed = self
             .client
             .list_parts()

@@ -51,6 +51,13 @@ pub enum ProxiedTarget<'a> {
 #[derive(Debug)]
 pub struct StoredBody(ByteStream);
 
+#[cfg(test)]
+impl From<Bytes> for StoredBody {
+    fn from(bytes: Bytes) -> Self {
+        Self(ByteStream::from(bytes))
+    }
+}
+
 impl StoredBody {
     /// The next bytes; none at the end.
     ///
@@ -67,6 +74,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`].
     pub async fn head(&self, upload: &Upload) -> Result<Option<ObjectProof>, StorageError> {
+        ask_model_if_any!(self => model.head(upload));
         let answer = self
             .client
             .head_object()
@@ -88,6 +96,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`]; `PreconditionFailed` when something is there that may not be replaced.
     pub async fn put_empty(&self, upload: &Upload) -> Result<(), StorageError> {
+        ask_model_if_any!(self => model.put_empty(self, upload));
         let body = PartBody { body: SdkBody::empty(), size_bytes: 0, checksum: None };
         let usual = aws_sdk_s3::config::Config::builder();
         self.put_object(upload, body, usual).await.map(|_| ())
@@ -103,6 +112,7 @@ impl Storage {
         target: ProxiedTarget<'_>,
         body: PartBody,
     ) -> Result<String, StorageError> {
+        ask_model_if_any!(self => model.put_proxied(upload, target, body));
         match target {
             ProxiedTarget::Part(s3_upload_id, number) => {
                 self.put_part(upload, s3_upload_id, number, body).await
@@ -169,6 +179,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`].
     pub async fn read(&self, upload: &Upload, version: Option<&str>) -> Result<StoredBody, StorageError> {
+        ask_model_if_any!(self => model.read(upload));
         let answer = self
             .client
             .get_object()
@@ -186,6 +197,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`].
     pub async fn delete(&self, upload: &Upload, version: Option<&str>) -> Result<(), StorageError> {
+        ask_model_if_any!(self => model.delete(upload));
         let deleted = self
             .client
             .delete_object()

@@ -12,6 +12,8 @@ mod values;
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+pub(crate) mod model;
 
 use time::OffsetDateTime;
 
@@ -32,6 +34,9 @@ pub enum Store {
     Sqlite(SqliteStore),
     /// A server, for any number of gateways.
     Postgres(PostgresStore),
+    /// A plain value that tests hold.
+    #[cfg(test)]
+    Model(model::ModelStore),
 }
 
 /// Passes a call on to the database that it is for.
@@ -40,6 +45,8 @@ macro_rules! on_each {
         match $self {
             Self::Sqlite($store) => $call,
             Self::Postgres($store) => $call,
+            #[cfg(test)]
+            Self::Model($store) => $call,
         }
     };
 }

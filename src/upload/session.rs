@@ -277,6 +277,16 @@ impl Upload {
         Ok(Self { s3_upload_id: Some(s3_upload_id), ..next })
     }
 
+    /// Storage is about to be asked for another multipart upload of it: should nobody hear the answer, or live to
+    /// write it down, the sweep looks for it.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the state does not allow it.
+    pub fn opening_again(&self, now: OffsetDateTime) -> Result<Self, Refusal> {
+        self.check_takes_parts(now)?;
+        Ok(self.step(self.state, now)?.with_twins())
+    }
+
     /// A multipart upload of it that nobody knows may be in storage, or land there within the hour: the sweep looks.
     /// Part of the change that is about to be written.
     #[must_use]

@@ -66,8 +66,9 @@ impl State {
     pub const fn may_become(self, next: Self) -> bool {
         matches!(
             (self, next),
-            (Self::Creating, Self::Open | Self::Aborting)
-                // Open to open: storage reaped the multipart upload and a new one took its place.
+            // To itself: storage is about to be asked once more.
+            (Self::Creating, Self::Creating | Self::Open | Self::Aborting)
+                // Open to open: storage reaped the multipart upload and a new one takes its place.
                 | (Self::Open, Self::Open | Self::Completing | Self::Aborting)
                 | (Self::Completing, Self::Open | Self::Completed | Self::Failed)
                 | (Self::Aborting, Self::Aborted | Self::Expired)

@@ -43,6 +43,7 @@ macro_rules! contracts {
     ($($list:tt)*) => {
         mod on_sqlite { contracts!(@on sqlite $($list)*); }
         mod on_postgres { contracts!(@on postgres $($list)*); }
+        mod on_model { contracts!(@on model $($list)*); }
     };
 }
 
