@@ -175,6 +175,7 @@ async fn status_that_asks_storage_while_the_upload_is_aborted_answers_what_it_is
     let (status, ()) = join(gateway.get(&path), abort).await;
     assert_eq!(status.expect(200)["state"], "aborted");
     assert_eq!(multiparts(&gateway).await, []);
+    assert_eq!(proxy.count("CreateMultipartUpload"), 1, "nothing was opened for it anew");
 }
 
 #[tokio::test]
