@@ -12,6 +12,8 @@ const MAP: &[(&str, &[&str])] = &[
     ("sigv4", &["hmac", "sha2", "thiserror", "time"]),
     ("units", &["humantime"]),
     ("clock", &["time"]),
+    // Compiled in tests only.
+    ("model", &[]),
     ("store", &["upload", "serde_json", "sqlx", "thiserror", "time", "tokio", "uuid"]),
     (
         "storage",
@@ -135,7 +137,7 @@ fn files_of(source: &Path, room: &str) -> Vec<PathBuf> {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_stem().unwrap().to_str().unwrap();
-            if path.is_dir() && !["contract", "tests"].contains(&name) {
+            if path.is_dir() && !["contract", "model", "model_tests", "tests"].contains(&name) {
                 folders.push(path);
             } else if path.extension().is_some_and(|end| end == "rs") && !name.ends_with("tests") {
                 files.push(path);
