@@ -198,7 +198,10 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 
 /// Where the questions of one call are laid down.
 #[derive(Clone, Default)]
-struct Desk(Arc<Mutex<VecDeque<(Asked, oneshot::Sender<Reply>)>>>);
+struct Desk(Arc<Mutex<VecDeque<LaidDown>>>);
+
+/// A question, and where its answer goes.
+type LaidDown = (Asked, oneshot::Sender<Reply>);
 
 impl Desk {
     fn port<W: Send + 'static>(&self, wrap: fn(Question<W>) -> Asked) -> Port<W> {
