@@ -168,7 +168,7 @@ impl Explorer {
             }
         }
         self.go_on_alone(&mut next)?;
-        properties::check_change(&state.world, &next.world)?;
+        properties::check_change(&self.scenario, &state.world, &next.world)?;
         properties::check_world(&self.scenario, &next.world)?;
         Ok(next)
     }
@@ -326,7 +326,7 @@ impl Explorer {
                 continue;
             }
             let Move::Call(gateway, call) = state.clients[client].next(program) else { continue };
-            let is_guest = matches!(program, Program::Calls(_));
+            let is_guest = matches!(program, Program::Calls(_)) && !matches!(call, Call::Init(_));
             if is_guest && state.world.tables.uploads().next().is_none() {
                 continue;
             }
@@ -360,7 +360,7 @@ impl Explorer {
                     self.note(|| {
                         format!("  afterwards at {} s, {call:?}: {} → {reply:?}", world.now, asked.text())
                     });
-                    properties::check_change(&before, world)?;
+                    properties::check_change(&self.scenario, &before, world)?;
                     properties::check_world(&self.scenario, world)?;
                     place = self.next_place(place, reply, world.now);
                 }

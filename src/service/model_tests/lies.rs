@@ -2,7 +2,7 @@
 
 use super::calls::{Call, Name};
 use super::explorer::Explorer;
-use super::scenario::{Budget, File, Program, Scenario};
+use super::scenario::{Budget, File, Program, Scenario, StrayRace};
 use crate::storage::model::{AWS, Completion, Habits, Listing};
 use crate::store::model::Versions;
 
@@ -20,6 +20,7 @@ fn database_that_ignores_versions_is_found_out() {
     let scenario = Scenario {
         programs: abort_by_another(),
         versions: Versions::Ignored,
+        stray_race: StrayRace::IsKnown,
         ..Scenario::new("versions ignored", AWS, File::of("ab"))
     };
     let found = counterexample(&scenario);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::calls::{Call, Name, Told};
 use super::explorer::Broken;
-use super::scenario::{File, Scenario};
+use super::scenario::{File, Scenario, StrayRace};
 use super::world::{State as Situation, World};
 use crate::storage::model::{Conditions, Listing, Object};
 use crate::upload::{State, Upload, default_object_key};
@@ -45,11 +45,20 @@ pub(super) fn check_world(scenario: &Scenario, world: &World) -> Result<(), Brok
 }
 
 /// What no step may do.
-pub(super) fn check_change(before: &World, after: &World) -> Result<(), Broken> {
+pub(super) fn check_change(scenario: &Scenario, before: &World, after: &World) -> Result<(), Broken> {
     for old in before.tables.uploads().filter(|upload| upload.state.is_final()) {
         let Some(new) = after.tables.upload(old.id) else { continue };
         if (new.state, &new.outcome) != (old.state, &old.outcome) {
             return Err(format!("{} went from {} to {}", old.id, old.state.name(), new.state.name()));
+        }
+    }
+    for upload in after.tables.uploads().filter(|upload| is_under_way(upload)) {
+        let Some(id) = upload.s3_upload_id.as_ref().map(|id| &*id.0) else { continue };
+        let counts = scenario.stray_race == StrayRace::Counts;
+        if counts && before.bucket.multiparts.contains_key(id) && after.bucket.is_aborted(id) {
+            return Err(format!(
+                "guarantee 2: {id} was aborted, and with it the parts that clients sent to it"
+            ));
         }
     }
     for (key, object) in before.bucket.objects.iter().filter(|(_, object)| object.owner.is_none()) {
@@ -60,6 +69,10 @@ pub(super) fn check_change(before: &World, after: &World) -> Result<(), Broken> 
         }
     }
     Ok(())
+}
+
+fn is_under_way(upload: &Upload) -> bool {
+    matches!(upload.state, State::Open | State::Completing)
 }
 
 /// What an answer has to be; remembers it.

@@ -4,7 +4,7 @@
 
 use super::calls::{Call, Name};
 use super::explorer::Explorer;
-use super::scenario::{Budget, DAY, File, HOUR, MINUTE, Program, Scenario};
+use super::scenario::{Budget, DAY, File, HOUR, MINUTE, Program, Scenario, StrayRace};
 use crate::storage::model::{AWS, DEVSTORE, GARAGE, Habits, MINIO, NO_LISTING, SEAWEED};
 use crate::upload::ChecksumAlgorithm;
 
@@ -17,7 +17,7 @@ const REPORTER: Program = Program::Uploads { home: 0, reports: true };
 const FIRST: Name = Name(1);
 
 /// What goes wrong in the everyday run, and in the deep one.
-fn budget(everyday: Budget, deep: Budget) -> Budget {
+fn budget<T>(everyday: T, deep: T) -> T {
     if is_deep() { deep } else { everyday }
 }
 
@@ -120,10 +120,42 @@ fn storage_cleans_up() {
 
 #[test]
 fn two_devices_look_while_storage_cleans_up() {
-    on(&[MINIO], |habits| Scenario {
+    // A file of one part is a multipart upload there: the smallest that can be reaped.
+    on(&[GARAGE], |habits| Scenario {
         programs: vec![UPLOADER, guest(&[Call::Refresh(FIRST)])],
         budget: budget(NOTHING, Budget { reaps: 1, ..NOTHING }),
-        ..Scenario::new("refresh", habits, File::of("ab"))
+        ..Scenario::new("refresh", habits, File::of("a"))
+    });
+}
+
+#[test]
+fn two_gateways_open_it_again() {
+    on(&TWO_STORES, |habits| Scenario {
+        programs: vec![guest(&[Call::Init(FIRST), Call::Refresh(FIRST)]), guest(&[Call::Refresh(FIRST)])],
+        budget: budget(Budget { reaps: 1, ..NOTHING }, Budget { reaps: 1, ..FAULT }),
+        stray_race: StrayRace::IsKnown,
+        ..Scenario::new("opened again", habits, File::of("ab"))
+    });
+}
+
+/// Whoever closes this gap removes this test, and `StrayRace` with it.
+#[test]
+fn known_gap_stray_that_becomes_the_wanted_one_is_aborted() {
+    let scenario = Scenario {
+        programs: vec![guest(&[Call::Init(FIRST), Call::Refresh(FIRST)]), guest(&[Call::Refresh(FIRST)])],
+        budget: Budget { reaps: 1, ..NOTHING },
+        ..Scenario::new("stray race", MINIO, File::of("ab"))
+    };
+    let found = Explorer::new(&scenario).explore().expect_err("the gap is closed: remove this test");
+    assert!(found.contains("m3 was aborted"), "{found}");
+}
+
+#[test]
+fn opening_fares_badly() {
+    on(&TWO_STORES, |habits| Scenario {
+        programs: vec![guest(&[Call::Init(FIRST), Call::Refresh(FIRST)]), guest(&[Call::Refresh(FIRST)])],
+        budget: budget(FAULT, TWO_FAULTS),
+        ..Scenario::new("opened, a fault", habits, File::of("ab"))
     });
 }
 
