@@ -146,6 +146,12 @@ impl Service {
             }
             return Ok(opened);
         }
+        let current = self.reload(upload.id).await?;
+        if current.s3_upload_id.as_ref() == Some(&s3_upload_id) {
+            // Written after all: only the database's answer was lost, and clients may have begun to send to it.
+            current.check_takes_parts(self.clock.now())?;
+            return Ok(current);
+        }
         // Ours is not written anywhere, so nobody else would ever take it back.
         let aborted = self.storage.abort_multipart(upload.spec.key.as_str(), &s3_upload_id).await;
         if let Err(error) = aborted

@@ -45,9 +45,10 @@ impl Upload {
             State::Completing => Some(now + STUCK_AFTER),
             // A signed PUT of a small file works until it expires, whatever became of the upload.
             State::Aborting => live_urls().or(Some(now)),
+            // What was under way when it failed may land after it, as after an abort.
             State::Failed => live_urls().or_else(|| {
                 let landed_at = self.updated_at + LANDING_TIME;
-                (self.may_have_twins && now < landed_at).then_some(landed_at)
+                (self.spec.transfer == Transfer::Multipart && now < landed_at).then_some(landed_at)
             }),
             State::Completed | State::Aborted | State::Expired => None,
         }

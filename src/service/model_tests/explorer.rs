@@ -326,7 +326,7 @@ impl Explorer {
                 continue;
             }
             let Move::Call(gateway, call) = state.clients[client].next(program) else { continue };
-            let is_guest = matches!(program, Program::Calls(_));
+            let is_guest = matches!(program, Program::Calls(_)) && !matches!(call, Call::Init(_));
             if is_guest && state.world.tables.uploads().next().is_none() {
                 continue;
             }

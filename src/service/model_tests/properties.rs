@@ -52,6 +52,14 @@ pub(super) fn check_change(before: &World, after: &World) -> Result<(), Broken> 
             return Err(format!("{} went from {} to {}", old.id, old.state.name(), new.state.name()));
         }
     }
+    for upload in after.tables.uploads().filter(|upload| is_under_way(upload)) {
+        let Some(id) = upload.s3_upload_id.as_ref().map(|id| &*id.0) else { continue };
+        if before.bucket.multiparts.contains_key(id) && after.bucket.is_aborted(id) {
+            return Err(format!(
+                "guarantee 2: {id} was aborted, and with it the parts that clients sent to it"
+            ));
+        }
+    }
     for (key, object) in before.bucket.objects.iter().filter(|(_, object)| object.owner.is_none()) {
         let may_be_replaced = before.bucket.habits.conditions == Conditions::Ignored;
         let now = after.bucket.objects.get(key);
@@ -60,6 +68,10 @@ pub(super) fn check_change(before: &World, after: &World) -> Result<(), Broken> 
         }
     }
     Ok(())
+}
+
+fn is_under_way(upload: &Upload) -> bool {
+    matches!(upload.state, State::Open | State::Completing)
 }
 
 /// What an answer has to be; remembers it.

@@ -17,7 +17,7 @@ const REPORTER: Program = Program::Uploads { home: 0, reports: true };
 const FIRST: Name = Name(1);
 
 /// What goes wrong in the everyday run, and in the deep one.
-fn budget(everyday: Budget, deep: Budget) -> Budget {
+fn budget<T>(everyday: T, deep: T) -> T {
     if is_deep() { deep } else { everyday }
 }
 
@@ -120,10 +120,29 @@ fn storage_cleans_up() {
 
 #[test]
 fn two_devices_look_while_storage_cleans_up() {
-    on(&[MINIO], |habits| Scenario {
+    // A file of one part is a multipart upload there: the smallest that can be reaped.
+    on(&[GARAGE], |habits| Scenario {
         programs: vec![UPLOADER, guest(&[Call::Refresh(FIRST)])],
         budget: budget(NOTHING, Budget { reaps: 1, ..NOTHING }),
-        ..Scenario::new("refresh", habits, File::of("ab"))
+        ..Scenario::new("refresh", habits, File::of("a"))
+    });
+}
+
+#[test]
+fn two_gateways_open_it_again() {
+    on(&TWO_STORES, |habits| Scenario {
+        programs: vec![guest(&[Call::Init(FIRST), Call::Refresh(FIRST)]), guest(&[Call::Refresh(FIRST)])],
+        budget: budget(Budget { reaps: 1, ..NOTHING }, Budget { reaps: 1, ..FAULT }),
+        ..Scenario::new("opened again", habits, File::of("ab"))
+    });
+}
+
+#[test]
+fn opening_fares_badly() {
+    on(&TWO_STORES, |habits| Scenario {
+        programs: vec![guest(&[Call::Init(FIRST), Call::Refresh(FIRST)]), guest(&[Call::Refresh(FIRST)])],
+        budget: budget(FAULT, TWO_FAULTS),
+        ..Scenario::new("opened, a fault", habits, File::of("ab"))
     });
 }
 

@@ -89,6 +89,11 @@ impl Bucket {
         id
     }
 
+    /// Whether somebody has aborted it.
+    pub(crate) fn is_aborted(&self, id: &str) -> bool {
+        self.ended.get(id).is_some_and(|(_, ending)| *ending == Ending::Aborted)
+    }
+
     /// The store's own clean-up takes a multipart upload away.
     pub(crate) fn reap(&mut self, id: &str) {
         self.end(id, Ending::Reaped);
@@ -104,8 +109,7 @@ impl Bucket {
 
     /// Takes a part that was sent a while ago.
     pub(crate) fn land_part(&mut self, key: &str, id: &str, part: (u32, &str)) {
-        let is_aborted = self.ended.get(id).is_some_and(|(_, ending)| *ending == Ending::Aborted);
-        if is_aborted && self.habits.late_part == LatePart::Stays {
+        if self.is_aborted(id) && self.habits.late_part == LatePart::Stays {
             let ended = self.ended.remove(id);
             self.multiparts.extend(ended.map(|(multipart, _)| (id.to_owned(), multipart)));
         }
