@@ -6,7 +6,7 @@ use super::requested::{PartToSend, claims, parts_to_send};
 use super::{Principal, RequestedPart, Service, ServiceError, StoredClaim};
 use crate::storage::{SignedRequest, StorageErrorKind};
 use crate::store::{ReceivedParts, Written};
-use crate::upload::{PartNumber, PartRecord, PartSpan, Refusal, Transfer, Upload, UploadId};
+use crate::upload::{PartNumber, PartRecord, PartSpan, Refusal, S3UploadId, Transfer, Upload, UploadId};
 
 /// One part that may be sent as it is.
 pub struct SignedUploadPart {
@@ -146,6 +146,14 @@ impl Service {
             }
             return Ok(opened);
         }
+        match self.not_opened(&upload, s3_upload_id).await? {
+            current if current.s3_upload_id.is_some() => Ok(current),
+            _ => opened,
+        }
+    }
+
+    /// A multipart upload of ours that could not be written down: somebody was faster, or the database is away.
+    async fn not_opened(&self, upload: &Upload, s3_upload_id: S3UploadId) -> Result<Upload, ServiceError> {
         let current = self.reload(upload.id).await?;
         if current.s3_upload_id.as_ref() == Some(&s3_upload_id) {
             // Written after all: only the database's answer was lost, and clients may have begun to send to it.
@@ -159,10 +167,7 @@ impl Service {
         {
             tracing::warn!(upload.id = %upload.id, %error, "a second multipart upload could not be aborted");
         }
-        match self.opened_by_another(upload.id).await? {
-            current if current.s3_upload_id.is_some() => Ok(current),
-            _ => opened,
-        }
+        self.opened_by_another(upload.id).await
     }
 
     async fn opened_by_another(&self, id: UploadId) -> Result<Upload, ServiceError> {
