@@ -198,7 +198,9 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 
 /// Where the questions of one call are laid down.
 #[derive(Clone, Default)]
-struct Desk(Arc<Mutex<VecDeque<(Asked, oneshot::Sender<Reply>)>>>);
+struct Desk(Arc<Mutex<VecDeque<OpenQuestion>>>);
+
+type OpenQuestion = (Asked, oneshot::Sender<Reply>);
 
 impl Desk {
     fn port<W: Send + 'static>(&self, wrap: fn(Question<W>) -> Asked) -> Port<W> {
@@ -219,7 +221,7 @@ impl Desk {
     async fn wait_for_question<T>(
         &self,
         mut work: Pin<&mut impl Future<Output = T>>,
-    ) -> Result<(Asked, oneshot::Sender<Reply>), Option<T>> {
+    ) -> Result<OpenQuestion, Option<T>> {
         for _ in 0..POLLS {
             if let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 return Err(Some(done));

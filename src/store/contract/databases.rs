@@ -48,12 +48,10 @@ pub(super) mod model {
     use crate::model::Port;
     use crate::store::model::{ModelStore, Tables};
 
-    #[expect(clippy::unused_async, reason = "as on the other databases")]
     pub(in super::super) async fn url() -> Option<(String, ())> {
         None
     }
 
-    #[expect(clippy::unused_async, reason = "as on the other databases")]
     pub(in super::super) async fn store() -> Option<(Store, ())> {
         let tables = Arc::new(Mutex::new(Tables::default()));
         Some((Store::Model(ModelStore::new(Port::direct(tables))), ()))
