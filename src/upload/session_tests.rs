@@ -186,6 +186,26 @@ fn urls_live_as_long_as_the_last_one_signed() {
     assert!(!signed.has_live_urls(NOW + Duration::minutes(75)));
 }
 
+#[test]
+fn failed_upload_is_looked_at_until_all_that_was_under_way_has_landed() {
+    let open = upload(Some(100 << 20)).opened(S3UploadId("s3".to_owned()), NOW).unwrap();
+    let failed = open.completing(NOW).unwrap().failed(failure(), NOW).unwrap();
+    assert_eq!(failed.next_look(NOW), Some(NOW + Duration::HOUR));
+    assert_eq!(failed.next_look(NOW + Duration::HOUR), None);
+}
+
+#[test]
+fn opening_again_is_a_change_that_the_sweep_follows_up() {
+    let reaped = upload(Some(100 << 20)).opened(S3UploadId("s3".to_owned()), NOW).unwrap();
+    let opening = reaped.opening_again(NOW).unwrap();
+    assert_eq!(
+        (opening.state, opening.version, opening.may_have_twins),
+        (State::Open, reaped.version + 1, true)
+    );
+    assert_eq!(opening.sweep_at, Some(NOW + Duration::HOUR));
+    assert!(reaped.opening_again(NOW + LIFETIME).is_err());
+}
+
 proptest! {
     #[test]
     fn no_history_leaves_the_arrows(history in prop::collection::vec(0usize..EVENTS.len(), 0..40)) {
