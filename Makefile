@@ -1,6 +1,6 @@
 # Everything a developer runs. CI runs the same commands: see .ci/run.
 
-.PHONY: build dev test tools lint openapi conformance bench
+.PHONY: build dev test tools soak lint openapi conformance bench
 
 build:
 	cargo build --release
@@ -15,14 +15,19 @@ test: tools
 	$(MAKE) --no-print-directory test-on-minio test-on-seaweedfs
 
 # The API suite on one store (docs/stores.md): make test-on-minio [ONLY=api::streams]. Left out is what has a store of
-# its own (crash, commands) or is about the gateway's own time (slow). Tests wait for the server more than they compute.
+# its own (crash, commands, disk) or is about the gateway's own time (slow, faults). Tests wait for the server more than they compute.
 test-on-%:
 	TEST_STORE=$* cargo test --workspace --test it -- --quiet --test-threads=6 $(or $(ONLY),api:: robust::) \
-		--skip robust::commands --skip robust::crash --skip robust::slow
+		--skip robust::commands --skip robust::crash --skip robust::disk --skip robust::faults --skip robust::slow
 
 # What the tests run against, kept in ~/.cache/partgate-tools.
 tools:
 	@bash scripts/tools.sh
+
+# Gateways killed and storage failing at random, so many rounds of it: make soak N=100 [SEED=…]
+N ?= 10
+soak:
+	PARTGATE_SOAK=$(N) $(if $(SEED),PARTGATE_SEED=$(SEED)) cargo test -p partgate --test it chaos::
 
 lint:
 	cargo fmt --all --check

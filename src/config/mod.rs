@@ -94,6 +94,14 @@ impl Settings {
         Self::from_reader(Reader::load(file, overrides)?)
     }
 
+    /// Takes these values and no others: neither a file nor the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every problem at once.
+    pub fn of(values: &[(&str, String)]) -> Result<Self, ConfigError> {
+        Self::from_reader(Reader::of(values))
+    }
+
     fn from_reader(mut reader: Reader) -> Result<Self, ConfigError> {
         let listen = reader.parse("listen", "127.0.0.1:8080", socket_address);
         let auth = reader.parse("auth.mode", "open", auth_mode);

@@ -79,11 +79,10 @@ impl Reader {
         Ok(reader)
     }
 
-    #[cfg(test)]
-    pub(super) fn from_overrides(overrides: &[(&str, String)]) -> Result<Self, ConfigError> {
+    pub(super) fn of(values: &[(&str, String)]) -> Self {
         let mut reader = Self::empty();
-        reader.override_with(overrides);
-        Ok(reader)
+        reader.override_with(values);
+        reader
     }
 
     fn empty() -> Self {

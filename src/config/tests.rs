@@ -2,7 +2,7 @@ use super::*;
 
 fn load(overrides: &[(&str, &str)]) -> Result<Settings, ConfigError> {
     let overrides: Vec<_> = overrides.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
-    Settings::from_reader(Reader::from_overrides(&overrides).unwrap())
+    Settings::of(&overrides)
 }
 
 fn problems(overrides: &[(&str, &str)]) -> Vec<String> {

@@ -129,13 +129,14 @@ impl Service {
             return Ok(());
         }
         let ids = self.multiparts_of(upload).await?;
-        // Looked at after the list: another gateway may have replaced ours by one of these.
+        // Looked at after the list. Whoever opens another one writes that down before, which changes the version; then
+        // one of the list may be the next one that is wanted, and they are left to whoever opens it.
         let current = self.reload(upload.id).await?;
-        let is_wanted = |id: &S3UploadId| {
-            matches!(current.state, State::Open | State::Completing)
-                && current.s3_upload_id.as_ref() == Some(id)
-        };
-        for id in ids.iter().filter(|id| !is_wanted(id)) {
+        if current.version != upload.version {
+            return Ok(());
+        }
+        let wanted = upload.s3_upload_id.as_ref().filter(|_| !upload.state.is_final());
+        for id in ids.iter().filter(|id| wanted != Some(id)) {
             self.storage.abort_multipart(upload.spec.key.as_str(), id).await?;
         }
         Ok(())

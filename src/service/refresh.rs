@@ -71,16 +71,17 @@ impl Service {
         if object.is_some_and(|object| is_ours(&upload, &object)) {
             return Ok(Refreshed { finished: true, ..Refreshed::nothing(upload) });
         }
-        tracing::warn!(upload.id = %upload.id, "storage lost the multipart upload; its parts must be sent again");
-        metrics::counter!("partgate_uploads_reopened_total").increment(1);
         let lost_at = self.clock.now();
         // As it is stored: what a complete call declared does not belong to the new multipart upload.
         let stored = self.reload(upload.id).await?;
+        // One that was taken back or finished meanwhile has no multipart upload for that reason.
+        stored.check_takes_parts(lost_at)?;
         if stored.s3_upload_id != upload.s3_upload_id {
             // Another gateway has replaced it already: what was lost is not what is there now.
-            stored.check_takes_parts(lost_at)?;
             return Ok(Refreshed::nothing(stored));
         }
+        tracing::warn!(upload.id = %upload.id, "storage lost the multipart upload; its parts must be sent again");
+        metrics::counter!("partgate_uploads_reopened_total").increment(1);
         let upload = self.open_multipart(stored, Opening::Again).await?;
         // Parts that were received since are of the new multipart upload.
         self.store.replace_parts(upload.id, &[], lost_at, self.clock.now()).await?;

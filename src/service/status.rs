@@ -1,5 +1,6 @@
 //! How far an upload is, by what we know; storage is asked only on request.
 
+use super::abort::is_settled;
 use super::{Principal, Service, ServiceError, visible_state};
 use crate::store::ReceivedParts;
 use crate::upload::{PartRecord, State, Upload, UploadId};
@@ -49,7 +50,12 @@ impl Service {
     ) -> Result<StatusView, ServiceError> {
         let mut upload = self.load(principal, id).await?;
         if query.refresh && upload.check_takes_parts(self.clock.now()).is_ok() {
-            upload = self.refresh(upload).await?.upload;
+            upload = match self.refresh(upload).await {
+                Ok(refreshed) => refreshed.upload,
+                // Somebody finished it or took it back while storage was asked: what it is now is the answer.
+                Err(error) if is_settled(&error) => self.load(principal, id).await?,
+                Err(error) => return Err(error),
+            };
         }
         let kind = upload.spec.checksum_algorithm;
         let mut view = self.view(upload).await?;

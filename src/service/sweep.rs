@@ -122,7 +122,7 @@ impl Service {
 
     async fn sweep_one(&self, due: DueUpload) -> SweepAction {
         let SweepAction { upload_id, action, .. } = planned(&due.upload, self.clock.now());
-        let attempts = due.attempts + 1;
+        let (version, attempts) = (due.upload.version, due.attempts + 1);
         let done = match self.sweep_upload(due.upload).await {
             // Somebody else got there first: as good as done.
             Err(error) if is_settled(&error) => self.reload(upload_id).await,
@@ -131,7 +131,7 @@ impl Service {
         let outcome = match done {
             Ok(upload) => Ok(upload.state),
             Err(error) => {
-                self.postpone(upload_id, attempts).await;
+                self.postpone((upload_id, version), attempts).await;
                 Err(error.to_string())
             }
         };
@@ -179,15 +179,12 @@ impl Service {
         }
     }
 
-    /// An upload that the sweep failed with waits, the longer the more often it did.
-    async fn postpone(&self, id: UploadId, attempts: u32) {
-        let postponed = async {
-            let upload = self.reload(id).await?;
-            let wait = FIRST_WAIT * 2_i32.pow((attempts - 1).min(16));
-            let until = self.clock.now() + wait.min(LONGEST_WAIT);
-            self.store.postpone(id, upload.version, (until, attempts)).await.map_err(ServiceError::from)
-        };
-        if let Err(error) = postponed.await {
+    /// An upload that the sweep failed with waits, the longer the more often it did. One that has got into another
+    /// state on the way has a moment of its own for the next look.
+    async fn postpone(&self, (id, version): (UploadId, i64), attempts: u32) {
+        let wait = FIRST_WAIT * 2_i32.pow((attempts - 1).min(16));
+        let until = self.clock.now() + wait.min(LONGEST_WAIT);
+        if let Err(error) = self.store.postpone(id, version, (until, attempts)).await {
             tracing::warn!(upload.id = %id, %error, "the sweep tries it again when its lease is over");
         }
     }

@@ -182,9 +182,13 @@ impl Storage {
 
     /// Settings for a call whose body a person's network decides the speed of.
     pub(super) fn patient(&self) -> Builder {
-        let limits = &self.settings.time_limits;
+        // What is only left out here would be taken from the client's own limits.
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(self.settings.time_limits.connect)
+            .disable_operation_attempt_timeout()
+            .disable_operation_timeout();
         aws_sdk_s3::config::Config::builder()
-            .timeout_config(TimeoutConfig::builder().connect_timeout(limits.connect).build())
+            .timeout_config(timeouts.build())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_config(RetryConfig::disabled())
     }

@@ -1,5 +1,6 @@
 //! Whole objects, and bytes that go through the gateway.
 
+use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::config::http::HttpRequest;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
@@ -97,7 +98,8 @@ impl Storage {
     pub async fn put_empty(&self, upload: &Upload) -> Result<(), StorageError> {
         ask_model_if_any!(self => model.put_empty(self, upload));
         let body = PartBody { body: SdkBody::empty(), size_bytes: 0, checksum: None };
-        self.put_object(upload, body).await.map(|_| ())
+        let usual = aws_sdk_s3::config::Config::builder();
+        self.put_object(upload, body, usual).await.map(|_| ())
     }
 
     /// Sends bytes to storage in the gateway's own name; answers the ETag.
@@ -115,7 +117,7 @@ impl Storage {
             ProxiedTarget::Part(s3_upload_id, number) => {
                 self.put_part(upload, s3_upload_id, number, body).await
             }
-            ProxiedTarget::Object => self.put_object(upload, body).await,
+            ProxiedTarget::Object => self.put_object(upload, body, self.patient()).await,
         }
     }
 
@@ -147,7 +149,12 @@ impl Storage {
         Ok(stored.e_tag.unwrap_or_default())
     }
 
-    async fn put_object(&self, upload: &Upload, object: PartBody) -> Result<String, StorageError> {
+    async fn put_object(
+        &self,
+        upload: &Upload,
+        object: PartBody,
+        limits: Builder,
+    ) -> Result<String, StorageError> {
         // The same headers as a client's signed PUT, so that the object is the same whoever sent it.
         let headers = self.put_headers(upload, object.checksum);
         let stored = self
@@ -160,7 +167,7 @@ impl Storage {
             .customize()
             .mutate_request(move |request| add_headers(request, headers.iter()))
             .disable_payload_signing()
-            .config_override(self.patient())
+            .config_override(limits)
             .send()
             .await
             .map_err(|error| StorageError::from_sdk("PutObject", error))?;

@@ -4,12 +4,15 @@
 //! value. The rooms around it (`service`, `store`, `storage`) act on what is decided here.
 
 mod checksum;
+mod declaration;
 mod limits;
 mod names;
 mod part;
 mod part_set;
 mod plan;
+mod proof;
 mod reconcile;
+mod schedule;
 mod session;
 mod state;
 
@@ -20,6 +23,7 @@ pub use checksum::{
     Checksum, ChecksumAlgorithm, ChecksumError, ChecksumType, CrcHasher, ObjectChecksum, Sha256Digest,
     combine,
 };
+pub use declaration::{Declaration, DeclarationError};
 pub use limits::Limits;
 pub use names::{
     Fingerprint, METADATA_UPLOAD_ID, Metadata, NameError, ObjectKey, S3UploadId, UploadId,
@@ -28,9 +32,8 @@ pub use names::{
 pub use part::{ListedPart, PartClaim, PartEvidence, PartNumber, PartRecord};
 pub use part_set::PartSet;
 pub use plan::{PartSpan, Plan, PlanError, PutSupport, Transfer};
+pub use proof::{ObjectProof, ProofError};
 pub use reconcile::{Mismatch, Reconciled, reconcile};
-pub use session::{
-    AbortReason, COMPLETION_LEASE, Declaration, DeclarationError, Failure, ObjectProof, Outcome, ProofError,
-    Refusal, Upload, UploadSpec,
-};
+pub use schedule::COMPLETION_LEASE;
+pub use session::{AbortReason, Failure, Outcome, Refusal, Upload, UploadSpec};
 pub use state::State;

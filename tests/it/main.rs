@@ -4,6 +4,7 @@
 
 mod api;
 mod architecture;
+mod chaos;
 mod docs;
 mod harness;
 mod put;

@@ -168,7 +168,7 @@ impl Explorer {
             }
         }
         self.go_on_alone(&mut next)?;
-        properties::check_change(&self.scenario, &state.world, &next.world)?;
+        properties::check_change(&state.world, &next.world)?;
         properties::check_world(&self.scenario, &next.world)?;
         Ok(next)
     }
@@ -360,7 +360,7 @@ impl Explorer {
                     self.note(|| {
                         format!("  afterwards at {} s, {call:?}: {} → {reply:?}", world.now, asked.text())
                     });
-                    properties::check_change(&self.scenario, &before, world)?;
+                    properties::check_change(&before, world)?;
                     properties::check_world(&self.scenario, world)?;
                     place = self.next_place(place, reply, world.now);
                 }

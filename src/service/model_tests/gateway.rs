@@ -198,9 +198,10 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 
 /// Where the questions of one call are laid down.
 #[derive(Clone, Default)]
-struct Desk(Arc<Mutex<VecDeque<OpenQuestion>>>);
+struct Desk(Arc<Mutex<VecDeque<LaidDown>>>);
 
-type OpenQuestion = (Asked, oneshot::Sender<Reply>);
+/// A question, and where its answer goes.
+type LaidDown = (Asked, oneshot::Sender<Reply>);
 
 impl Desk {
     fn port<W: Send + 'static>(&self, wrap: fn(Question<W>) -> Asked) -> Port<W> {
@@ -221,7 +222,7 @@ impl Desk {
     async fn wait_for_question<T>(
         &self,
         mut work: Pin<&mut impl Future<Output = T>>,
-    ) -> Result<OpenQuestion, Option<T>> {
+    ) -> Result<LaidDown, Option<T>> {
         for _ in 0..POLLS {
             if let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 return Err(Some(done));

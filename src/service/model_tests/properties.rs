@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::calls::{Call, Name, Told};
 use super::explorer::Broken;
-use super::scenario::{File, Scenario, StrayRace};
+use super::scenario::{File, Scenario};
 use super::world::{State as Situation, World};
 use crate::storage::model::{Conditions, Listing, Object};
 use crate::upload::{State, Upload, default_object_key};
@@ -45,7 +45,7 @@ pub(super) fn check_world(scenario: &Scenario, world: &World) -> Result<(), Brok
 }
 
 /// What no step may do.
-pub(super) fn check_change(scenario: &Scenario, before: &World, after: &World) -> Result<(), Broken> {
+pub(super) fn check_change(before: &World, after: &World) -> Result<(), Broken> {
     for old in before.tables.uploads().filter(|upload| upload.state.is_final()) {
         let Some(new) = after.tables.upload(old.id) else { continue };
         if (new.state, &new.outcome) != (old.state, &old.outcome) {
@@ -54,8 +54,7 @@ pub(super) fn check_change(scenario: &Scenario, before: &World, after: &World) -
     }
     for upload in after.tables.uploads().filter(|upload| is_under_way(upload)) {
         let Some(id) = upload.s3_upload_id.as_ref().map(|id| &*id.0) else { continue };
-        let counts = scenario.stray_race == StrayRace::Counts;
-        if counts && before.bucket.multiparts.contains_key(id) && after.bucket.is_aborted(id) {
+        if before.bucket.multiparts.contains_key(id) && after.bucket.is_aborted(id) {
             return Err(format!(
                 "guarantee 2: {id} was aborted, and with it the parts that clients sent to it"
             ));

@@ -82,16 +82,6 @@ pub(super) struct Budget {
     pub(super) strangers: u8,
 }
 
-/// A gateway that takes strays back may take one that another gateway has opened and is about to write down: between
-/// its list and its abort it becomes the wanted one (ARCHITECTURE.md, known gaps).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StrayRace {
-    /// It is a counterexample.
-    Counts,
-    /// It is passed over, to see what else there is.
-    IsKnown,
-}
-
 /// Who does what, with which store, and what may go wrong.
 #[derive(Debug, Clone)]
 pub(super) struct Scenario {
@@ -106,8 +96,6 @@ pub(super) struct Scenario {
     pub(super) skew: i64,
     /// How often a client tries again.
     pub(super) patience: u8,
-    /// Whether the one known gap counts.
-    pub(super) stray_race: StrayRace,
     /// Whether the database is sound.
     pub(super) versions: Versions,
 }
@@ -124,7 +112,6 @@ impl Scenario {
             ticks: Vec::new(),
             skew: 0,
             patience: 2,
-            stray_race: StrayRace::Counts,
             versions: Versions::Compared,
         }
     }

@@ -4,7 +4,7 @@
 
 use super::calls::{Call, Name};
 use super::explorer::Explorer;
-use super::scenario::{Budget, DAY, File, HOUR, MINUTE, Program, Scenario, StrayRace};
+use super::scenario::{Budget, DAY, File, HOUR, MINUTE, Program, Scenario};
 use crate::storage::model::{AWS, DEVSTORE, GARAGE, Habits, MINIO, NO_LISTING, SEAWEED};
 use crate::upload::ChecksumAlgorithm;
 
@@ -133,21 +133,21 @@ fn two_gateways_open_it_again() {
     on(&TWO_STORES, |habits| Scenario {
         programs: vec![guest(&[Call::Init(FIRST), Call::Refresh(FIRST)]), guest(&[Call::Refresh(FIRST)])],
         budget: budget(Budget { reaps: 1, ..NOTHING }, Budget { reaps: 1, ..FAULT }),
-        stray_race: StrayRace::IsKnown,
         ..Scenario::new("opened again", habits, File::of("ab"))
     });
 }
 
-/// Whoever closes this gap removes this test, and `StrayRace` with it.
 #[test]
-fn known_gap_stray_that_becomes_the_wanted_one_is_aborted() {
-    let scenario = Scenario {
-        programs: vec![guest(&[Call::Init(FIRST), Call::Refresh(FIRST)]), guest(&[Call::Refresh(FIRST)])],
-        budget: Budget { reaps: 1, ..NOTHING },
-        ..Scenario::new("stray race", MINIO, File::of("ab"))
-    };
-    let found = Explorer::new(&scenario).explore().expect_err("the gap is closed: remove this test");
-    assert!(found.contains("m3 was aborted"), "{found}");
+fn sweep_looks_while_it_is_opened_again() {
+    on(&[MINIO], |habits| Scenario {
+        programs: vec![
+            guest(&[Call::Init(FIRST), Call::Refresh(FIRST), Call::Refresh(FIRST)]),
+            guest(&[Call::Sweep]),
+        ],
+        budget: budget(Budget { reaps: 1, ..NOTHING }, Budget { reaps: 2, ..NOTHING }),
+        ticks: vec![HOUR, HOUR + MINUTE],
+        ..Scenario::new("opened again, swept", habits, File::of("ab"))
+    });
 }
 
 #[test]

@@ -17,6 +17,8 @@ use super::storage::client;
 use super::stores::Server;
 use super::{FaultProxy, TestStore};
 
+/// The bucket of the embedded store; on others each gateway has a bucket of its own.
+pub(crate) const EMBEDDED_BUCKET: &str = "uploads";
 pub(crate) const ACCESS_KEY_ID: &str = "partgate";
 pub(crate) const SECRET_ACCESS_KEY: &str = "partgate-test-secret";
 
@@ -178,7 +180,7 @@ async fn embedded(data: &TempDir, stop: CancellationToken) -> (DevStore, Place) 
     })
     .await
     .unwrap();
-    let bucket = "uploads".to_owned();
+    let bucket = EMBEDDED_BUCKET.to_owned();
     store.ensure_bucket(&bucket).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let store_url = format!("http://{}", listener.local_addr().unwrap());
@@ -222,5 +224,5 @@ fn settings(options: &Options, data: &TempDir, place: &Place) -> Settings {
     };
     overrides.push((setting, value.to_owned()));
     overrides.extend(options.settings.iter().cloned());
-    Settings::load(None, &overrides).unwrap()
+    Settings::of(&overrides).unwrap()
 }

@@ -6,6 +6,8 @@ mod commands;
 mod complete;
 mod crash;
 mod create;
+mod disk;
+mod faults;
 mod orphans;
 mod races;
 mod scale;

@@ -162,6 +162,23 @@ async fn abort_loses_once_storage_was_asked_for_the_object() {
 }
 
 #[tokio::test]
+async fn status_that_asks_storage_while_the_upload_is_aborted_answers_what_it_is_now() {
+    let (gateway, proxy) = behind_faults().await;
+    let sent = Sent::three_parts(&gateway).await;
+    let path = format!("/upload/{}/status?refresh=true", sent.id);
+    let hold = proxy.hold_request("ListParts");
+    let abort = async {
+        hold.arrived().await;
+        assert_eq!(sent.abort(&gateway).await.status, 204);
+        hold.release();
+    };
+    let (status, ()) = join(gateway.get(&path), abort).await;
+    assert_eq!(status.expect(200)["state"], "aborted");
+    assert_eq!(multiparts(&gateway).await, []);
+    assert_eq!(proxy.count("CreateMultipartUpload"), 1, "nothing was opened for it anew");
+}
+
+#[tokio::test]
 async fn abort_during_create_leaves_no_multipart_upload() {
     let (gateway, proxy) = behind_faults().await;
     let hold = proxy.hold_answer("CreateMultipartUpload");
