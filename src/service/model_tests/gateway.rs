@@ -222,7 +222,7 @@ impl Desk {
     async fn wait_for_question<T>(
         &self,
         mut work: Pin<&mut impl Future<Output = T>>,
-    ) -> Result<(Asked, oneshot::Sender<Reply>), Option<T>> {
+    ) -> Result<LaidDown, Option<T>> {
         for _ in 0..POLLS {
             if let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 return Err(Some(done));

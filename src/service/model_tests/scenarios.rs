@@ -138,6 +138,19 @@ fn two_gateways_open_it_again() {
 }
 
 #[test]
+fn sweep_looks_while_it_is_opened_again() {
+    on(&[MINIO], |habits| Scenario {
+        programs: vec![
+            guest(&[Call::Init(FIRST), Call::Refresh(FIRST), Call::Refresh(FIRST)]),
+            guest(&[Call::Sweep]),
+        ],
+        budget: budget(Budget { reaps: 1, ..NOTHING }, Budget { reaps: 2, ..NOTHING }),
+        ticks: vec![HOUR, HOUR + MINUTE],
+        ..Scenario::new("opened again, swept", habits, File::of("ab"))
+    });
+}
+
+#[test]
 fn opening_fares_badly() {
     on(&TWO_STORES, |habits| Scenario {
         programs: vec![guest(&[Call::Init(FIRST), Call::Refresh(FIRST)]), guest(&[Call::Refresh(FIRST)])],
