@@ -44,6 +44,7 @@ conformance:
 	CONFORMANCE_SECRET_ACCESS_KEY="$(SECRET_ACCESS_KEY)" CONFORMANCE_REGION="$(or $(REGION),us-east-1)" \
 	CONFORMANCE_BUCKET="$(BUCKET)" cargo test -p partgate-devstore --test conformance
 
-# Peers side by side in one run; prints ratios. Nothing is asserted.
+# Peers side by side in one run, and how sweep and memory grow; prints ratios and times. No time is asserted.
 bench:
 	bash benches/upload.sh
+	python3 benches/growth.py
