@@ -20,6 +20,9 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite")
 const READERS: u32 = 4;
 /// How long a call waits for a connection or a lock before the database counts as out of reach.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What fails at the start because others start too is tried again so often, for about a second in all.
+const ATTEMPTS_AT_START: usize = 40;
+const PAUSE_AT_START: Duration = Duration::from_millis(25);
 
 pub(super) const CLAIM: &str = "UPDATE uploads SET sweep_at = $2, verified_bytes = NULL WHERE id IN \
     (SELECT id FROM uploads WHERE sweep_at <= $1 ORDER BY sweep_at LIMIT $3) RETURNING *";
@@ -39,6 +42,29 @@ pub struct SqliteStore {
     readers: SqlitePool,
 }
 
+/// The first connection, which sets the journal mode. Gateways that start at once on a new file are in each other's way
+/// for a moment: SQLite does not wait for locks while that is being set.
+async fn connect_writer(options: &SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
+    for _ in 0..ATTEMPTS_AT_START {
+        match pool(1).connect_with(options.clone()).await {
+            Err(error) if is_busy(&error) => tokio::time::sleep(PAUSE_AT_START).await,
+            connected => return Ok(connected?),
+        }
+    }
+    Ok(pool(1).connect_with(options.clone()).await?)
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    // The first connection is opened by the writer alone.
+    SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE).min_connections(0)
+}
+
+/// Whether another connection has a lock (<https://www.sqlite.org/rescode.html#busy>, with its extended codes).
+fn is_busy(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    error.code().and_then(|code| code.parse::<i32>().ok()).is_some_and(|code| code & 0xff == 5)
+}
+
 impl SqliteStore {
     /// Opens `sqlite://path`, creating the file where there is none.
     ///
@@ -53,14 +79,7 @@ impl SqliteStore {
             // Invariant: an intent is on disk before storage acts on it.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(PATIENCE);
-        let pool = |connections| {
-            SqlitePoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(PATIENCE)
-                // The first connection is opened by the writer alone, which sets the journal mode.
-                .min_connections(0)
-        };
-        let writer = pool(1).connect_with(options.clone()).await?;
+        let writer = connect_writer(&options).await?;
         let store = Self { writer, readers: pool(READERS).connect_lazy_with(options.read_only(true)) };
         match migrations {
             Migrations::Run => store.migrate().await?,
@@ -72,10 +91,11 @@ impl SqliteStore {
     /// SQLite has no lock for migrations: of several gateways that start at once, those that lose a race for a
     /// migration look again and find it done.
     async fn migrate(&self) -> Result<(), StoreError> {
-        for _ in MIGRATIONS.iter() {
+        for _ in 0..ATTEMPTS_AT_START {
             if MIGRATIONS.run(&self.writer).await.is_ok() {
                 return Ok(());
             }
+            tokio::time::sleep(PAUSE_AT_START).await;
         }
         Ok(MIGRATIONS.run(&self.writer).await?)
     }
