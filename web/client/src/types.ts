@@ -47,6 +47,11 @@ export interface UploadOptions extends GatewayOptions {
   handle?: FileSystemFileHandle;
   /** Stops the upload when aborted. The upload stays and can be gone on with; `abort()` takes it back. */
   signal?: AbortSignal;
+  /**
+   * Where `hash-worker.js` of this package is served. Default: beside the module, which bundlers that understand
+   * `new URL('./hash-worker.js', import.meta.url)` see to.
+   */
+  workerUrl?: string | URL;
   /** How long nothing may move, while online, before it is `stalled`; milliseconds, default ten minutes. */
   giveUpAfterMs?: number;
 }

@@ -1,0 +1,12 @@
+/** The first ceiling; each further failure doubles it. */
+const BASE_MS = 500;
+const CAP_MS = 30_000;
+
+/**
+ * How long to wait after so many failures: a share `random` (0 to 1) of 0.5 s × 2ⁿ, at most 30 s. Full jitter, so that
+ * many clients do not come back at once.
+ */
+export function backoffMs(failures: number, random: number): number {
+  const doublings = Math.min(Math.max(failures - 1, 0), 16);
+  return Math.min(BASE_MS * 2 ** doublings, CAP_MS) * random;
+}
