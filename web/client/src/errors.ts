@@ -21,6 +21,10 @@ export type UploadErrorCode =
   | 'signature_refused'
   /** Storage refused a part for another reason; `storageCode` has its own code. */
   | 'storage_refused'
+  /** The gateway answers, but no part ever reached storage: most often the bucket's CORS rules, or its address. */
+  | 'storage_unreachable'
+  /** Checksums cannot be computed: `hash-worker.js` is not served, or the page's policy forbids WebAssembly. */
+  | 'hashing_unavailable'
   /** The finished object is not the file that was read here. Do not trust it. */
   | 'wrong_object'
   /** An answer that is not what the API promises: another service, a proxy's page, a newer major version. */
@@ -29,6 +33,8 @@ export type UploadErrorCode =
   | 'cancelled'
   /** Aborted by `abort()`. */
   | 'aborted'
+  /** A bug of this library. */
+  | 'internal'
   | (string & {});
 
 /** What an `UploadError` knows beside its words. */
