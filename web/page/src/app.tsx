@@ -1,0 +1,69 @@
+import { useState } from 'preact/hooks';
+import { DropArea } from './components/drop-area.js';
+import { Filter, FILTER_FROM, isShown, type Shown } from './components/filter.js';
+import { NoteList } from './components/notes.js';
+import { Overall } from './components/overall.js';
+import { QuestionDialog } from './components/question.js';
+import { Row } from './components/row.js';
+import { UnfinishedSection } from './components/unfinished.js';
+import { VirtualList } from './components/virtual-list.js';
+import { Logo } from './components/logo.js';
+import { useChanges } from './model/hooks.js';
+import type { Announcer } from './model/announcer.js';
+import type { Session } from './model/session.js';
+import { destinationWords } from './words.js';
+
+/** The page. */
+export function App({ session }: { session: Session }) {
+  useChanges(session.changes);
+  const counts = session.counts();
+  const destination = destinationWords(session.gateway);
+  const busy = counts.total > 0;
+  return (
+    <>
+      <header class="top">
+        <Logo />
+        <h1 class="top-title">partgate</h1>
+        {destination && (
+          <p class="top-destination" title="Where files go">
+            <span class="quiet">uploads to</span> <strong>{destination.bucket}</strong>
+          </p>
+        )}
+      </header>
+      <main class="main" data-busy={busy || undefined}>
+        {busy && <Overall session={session} counts={counts} />}
+        <UnfinishedSection session={session} />
+        <DropArea session={session} compact={busy} />
+        {busy && <Uploads session={session} />}
+      </main>
+      <NoteList notes={session.notes} />
+      <QuestionDialog question={session.question} />
+      <LiveRegion announcer={session.announcer} />
+    </>
+  );
+}
+
+function Uploads({ session }: { session: Session }) {
+  const [shown, setShown] = useState<Shown>('all');
+  const counts = session.counts();
+  const filtered = counts.total >= FILTER_FROM;
+  const items = filtered ? session.items.filter((item) => isShown(item, shown)) : session.items;
+  return (
+    <section class="section" aria-label="Uploads">
+      {filtered && <Filter shown={shown} counts={counts} onChange={setShown} />}
+      <div class="card">
+        <VirtualList
+          items={items}
+          label="Uploads"
+          render={(item, place) => <Row item={item} session={session} place={place} />}
+        />
+        {items.length === 0 && <p class="nothing">Nothing here now.</p>}
+      </div>
+    </section>
+  );
+}
+
+function LiveRegion({ announcer }: { announcer: Announcer }) {
+  useChanges(announcer.changes);
+  return <p class="off-screen" aria-live="polite" data-testid="announcer">{announcer.words}</p>;
+}

@@ -1,0 +1,180 @@
+import type { Progress } from '@partgate/client';
+import { bytes, movingBytes, percent, rate, timeLeft } from '../format.js';
+import { actionsFor, type Action, type Item, type Look } from '../model/item.js';
+import { useChanges } from '../model/hooks.js';
+import type { Session } from '../model/session.js';
+import { lookWords, provenShort } from '../words.js';
+import { Bar } from './bar.js';
+import { IconButton } from './buttons.js';
+import { Details } from './details.js';
+import { Failure } from './failure.js';
+import { FileName } from './file-name.js';
+import { icon, type IconName } from './icons.js';
+import { signOf } from './looks.js';
+import type { RowPlace } from './virtual-list.js';
+
+interface RowProps {
+  item: Item;
+  session: Session;
+  place: RowPlace;
+}
+
+/** One file: what it is, how far it is, and what can be done. */
+export function Row({ item, session, place }: RowProps) {
+  useChanges(item.changes);
+  const { upload, look } = item;
+  const { progress } = upload;
+  const sign = signOf(look);
+  const detailsId = `details-${item.id}`;
+
+  // A click beside the buttons opens the details too; whoever marks text with the mouse does not mean it.
+  const clicked = (event: MouseEvent): void => {
+    const target = event.target as Element;
+    if (target.closest('button, a, input, canvas') || String(getSelection())) return;
+    item.toggle();
+  };
+
+  return (
+    <li
+      {...place}
+      class="row"
+      data-testid="upload"
+      data-id={item.id}
+      data-name={upload.name}
+      data-state={upload.state}
+      data-look={look}
+      data-tone={sign.tone}
+    >
+      <div class="row-main" onClick={clicked}>
+        <span class="sign">{icon(sign.icon)}</span>
+        <div class="row-name">
+          <FileName name={upload.name} />
+          {item.folder && <span class="folder" title={item.folder}>{item.folder}</span>}
+        </div>
+        <p class="row-speed">{speed(look, progress)}</p>
+        {showsBar(look, progress) && <RowBar look={look} progress={progress} name={upload.name} />}
+        <p class="row-state">
+          {lookWords(look, progress)}
+          {look === 'done' && upload.result && <span class="quiet"> · {provenShort(upload.result)}</span>}
+        </p>
+        <p class="row-size">{amount(look, progress)}</p>
+        <div class="row-actions">
+          {look === 'done' && upload.uploadId && (
+            <a
+              class="icon-button"
+              href={`/upload/${upload.uploadId}/file`}
+              aria-label={`Download ${upload.name}`}
+              title="Download"
+              data-action="download"
+              download
+            >
+              {icon('download')}
+            </a>
+          )}
+          {actionsFor(look).map((action) => (
+            <IconButton
+              key={action}
+              icon={ACTIONS[action].icon}
+              title={ACTIONS[action].title}
+              label={`${ACTIONS[action].title}: ${upload.name}`}
+              action={action}
+              onClick={() => act(session, item, action)}
+            />
+          ))}
+          <button
+            type="button"
+            class="icon-button chevron"
+            aria-expanded={item.open}
+            aria-controls={item.open ? detailsId : undefined}
+            aria-label={`Details: ${upload.name}`}
+            title="Details"
+            data-action="details"
+            onClick={() => item.toggle()}
+          >
+            {icon('chevron')}
+          </button>
+        </div>
+      </div>
+      {look === 'failed' && upload.error && <Failure item={item} error={upload.error} session={session} />}
+      {item.open && <Details id={detailsId} item={item} />}
+    </li>
+  );
+}
+
+const ACTIONS: Readonly<Record<Action, { icon: IconName; title: string }>> = {
+  pause: { icon: 'pause', title: 'Pause' },
+  resume: { icon: 'play', title: 'Resume' },
+  cancel: { icon: 'close', title: 'Cancel' },
+  remove: { icon: 'close', title: 'Remove from the list' },
+};
+
+function act(session: Session, item: Item, action: Action): void {
+  switch (action) {
+    case 'pause':
+      return session.pause(item);
+    case 'resume':
+      return session.resume(item);
+    case 'cancel':
+      return void session.cancel(item);
+    case 'remove':
+      return session.remove(item);
+  }
+}
+
+function RowBar({ look, progress, name }: { look: Look; progress: Progress; name: string }) {
+  const label = `Progress of ${name}`;
+  const { totalBytes, storedBytes, sendingBytes, verifiedBytes } = progress;
+  const share = (value: number): number => (totalBytes === 0 ? 0 : value / totalBytes);
+  switch (look) {
+    case 'finishing':
+      return <Bar label={label} value={null} words={lookWords(look, progress)} stored={1} sending={0} />;
+    // The object is there: what is read back of it is drawn over it.
+    case 'verifying': {
+      const verified = share(verifiedBytes ?? 0);
+      const words = lookWords(look, progress);
+      return <Bar label={label} value={Math.floor(verified * 100)} words={words} stored={verified} sending={1} />;
+    }
+    default: {
+      const words = `${percent(progress.percent)}, ${bytes(storedBytes)} of ${bytes(totalBytes)} stored`;
+      const value = Math.floor(progress.percent);
+      return <Bar label={label} value={value} words={words} stored={share(storedBytes)} sending={share(sendingBytes)} />;
+    }
+  }
+}
+
+function showsBar(look: Look, { storedBytes }: Progress): boolean {
+  switch (look) {
+    case 'done':
+    case 'aborted':
+      return false;
+    case 'idle':
+    case 'waiting':
+    case 'failed':
+    case 'cancelling':
+      return storedBytes > 0;
+    case 'preparing':
+    case 'checking':
+    case 'uploading':
+    case 'resuming':
+    case 'retrying':
+    case 'offline':
+    case 'watching':
+    case 'paused':
+    case 'finishing':
+    case 'verifying':
+      return true;
+  }
+}
+
+function speed(look: Look, { bytesPerSecond, secondsLeft }: Progress): string {
+  if (look !== 'uploading' && look !== 'resuming') return '';
+  if (bytesPerSecond === 0) return '';
+  return secondsLeft === null ? rate(bytesPerSecond) : `${rate(bytesPerSecond)} · ${timeLeft(secondsLeft)}`;
+}
+
+function amount(look: Look, progress: Progress): string {
+  const { totalBytes, storedBytes, sendingBytes } = progress;
+  const sent = storedBytes + sendingBytes;
+  if (look === 'done' || look === 'finishing' || look === 'verifying' || sent === 0) return bytes(totalBytes);
+  return `${movingBytes(sent)} of ${bytes(totalBytes)} · ${percent(progress.percent)}`;
+}

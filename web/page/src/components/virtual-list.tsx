@@ -1,0 +1,144 @@
+import { Fragment, type ComponentChildren, type Ref } from 'preact';
+import { useCallback, useEffect, useLayoutEffect, useReducer, useRef } from 'preact/hooks';
+import { heightBetween, spanOf } from '../virtual.js';
+
+/** Rows beyond the window's edges, in pixels: what a turn of the wheel shows is there already. */
+const MARGIN = 400;
+/** Until a row was measured. */
+const FIRST_GUESS = 80;
+
+interface VirtualListProps<T> {
+  items: readonly T[];
+  label: string;
+  render: (item: T, place: RowPlace) => ComponentChildren;
+}
+
+/** What a row puts on its `<li>`. */
+export interface RowPlace {
+  ref: Ref<HTMLLIElement>;
+  'aria-setsize': number;
+  'aria-posinset': number;
+}
+
+/**
+ * A list that scrolls with the page and has only the rows in the document that can be seen, and the one with the
+ * focus. Rows lie in the flow between spacers, so that the browser's scroll anchoring holds the page still.
+ */
+export function VirtualList<T extends { readonly id: number }>({ items, label, render }: VirtualListProps<T>) {
+  const list = useRef<HTMLUListElement>(null);
+  const [, update] = useReducer((version: number) => version + 1, 0);
+  const heights = useRef(new Map<number, number>()).current;
+  const guess = useRef(FIRST_GUESS);
+  const focused = useRef<number | null>(null);
+  const shown = useRef({ first: 0, end: 0 });
+
+  const heightOf = (index: number): number => heights.get(items[index]?.id ?? -1) ?? guess.current;
+  const visible = (): { first: number; end: number } => {
+    const top = list.current?.getBoundingClientRect().top ?? 0;
+    return spanOf(items.length, heightOf, -top - MARGIN, window.innerHeight - top + MARGIN);
+  };
+
+  const rows = useRows((id, height) => {
+    if (heights.get(id) === height) return;
+    heights.set(id, height);
+    // The smallest row is a closed one: what the others will be like.
+    guess.current = Math.min(...heights.values());
+    update(0);
+  });
+
+  useEffect(() => {
+    let frame = 0;
+    const look = (): void => {
+      frame ||= requestAnimationFrame(() => {
+        frame = 0;
+        const { first, end } = visible();
+        if (first !== shown.current.first || end !== shown.current.end) update(0);
+      });
+    };
+    addEventListener('scroll', look, { passive: true });
+    addEventListener('resize', look);
+    return () => {
+      cancelAnimationFrame(frame);
+      removeEventListener('scroll', look);
+      removeEventListener('resize', look);
+    };
+  });
+
+  // The first render does not know yet where the list lies.
+  useLayoutEffect(() => update(0), []);
+
+  const span = visible();
+  shown.current = span;
+  const indices: number[] = [];
+  for (let index = span.first; index < span.end; index += 1) indices.push(index);
+  const kept = items.findIndex((item) => item.id === focused.current);
+  if (kept >= 0 && kept < span.first) indices.unshift(kept);
+  if (kept >= span.end) indices.push(kept);
+
+  return (
+    <ul
+      ref={list}
+      class="rows"
+      aria-label={label}
+      onFocusIn={(event) => (focused.current = idOf(event.target))}
+      onFocusOut={() => (focused.current = null)}
+    >
+      {indices.map((index, at) => {
+        const item = items[index];
+        if (!item) return null;
+        const before = heightBetween(heightOf, (indices[at - 1] ?? -1) + 1, index);
+        const place = { ref: rows(item.id), 'aria-setsize': items.length, 'aria-posinset': index + 1 };
+        return (
+          <Fragment key={item.id}>
+            {before > 0 && <Spacer height={before} />}
+            {render(item, place)}
+          </Fragment>
+        );
+      })}
+      <Spacer height={heightBetween(heightOf, (indices.at(-1) ?? -1) + 1, items.length)} />
+    </ul>
+  );
+}
+
+function Spacer({ height }: { height: number }) {
+  return <li class="spacer" role="presentation" aria-hidden="true" style={{ height: `${height}px` }} />;
+}
+
+function idOf(target: EventTarget | null): number | null {
+  const row = target instanceof Element ? target.closest<HTMLElement>('[data-id]') : null;
+  return row ? Number(row.dataset['id']) : null;
+}
+
+/** Measures rows as they come and grow; the answer gives each row its `ref`. */
+function useRows(measured: (id: number, height: number) => void): (id: number) => Ref<HTMLLIElement> {
+  const latest = useRef(measured);
+  latest.current = measured;
+  const refs = useRef(new Map<number, (element: HTMLLIElement | null) => void>()).current;
+  const ids = useRef(new Map<Element, number>()).current;
+  const observer = useRef<ResizeObserver | null>(null);
+  observer.current ??= new ResizeObserver((entries) => {
+    for (const entry of entries) {
+      const id = ids.get(entry.target);
+      const height = entry.borderBoxSize[0]?.blockSize;
+      if (id !== undefined && height) latest.current(id, height);
+    }
+  });
+  useEffect(() => () => observer.current?.disconnect(), []);
+  return useCallback((id: number) => {
+    const known = refs.get(id);
+    if (known) return known;
+    let mine: Element | null = null;
+    const ref = (element: HTMLLIElement | null): void => {
+      if (mine) {
+        observer.current?.unobserve(mine);
+        ids.delete(mine);
+      }
+      mine = element;
+      if (!element) return void refs.delete(id);
+      ids.set(element, id);
+      observer.current?.observe(element);
+    };
+    refs.set(id, ref);
+    return ref;
+  }, []);
+}

@@ -1,0 +1,180 @@
+import { UploadQueue, type Unfinished, type Upload, type UploadOptions } from '@partgate/client';
+import { bestChecksum, type Gateway } from '../gateway.js';
+import { cancelAllQuestion, cancelQuestion, notCancelled, notTheFile, removedWords } from '../words.js';
+import type { FoundFile } from '../files/found.js';
+import { Announcer } from './announcer.js';
+import { Changes } from './changes.js';
+import { Item, moves, runs } from './item.js';
+import { Notes } from './notes.js';
+import { Question } from './question.js';
+import { UnfinishedList } from './unfinished.js';
+
+/** How many uploads are where. */
+export interface Counts {
+  total: number;
+  done: number;
+  failed: number;
+  paused: number;
+  /** Not at their end, and not stopped by anybody. */
+  running: number;
+  /** With bytes on their way: closing the page would stop them. */
+  moving: number;
+}
+
+/** Everything that the page shows, and everything that a person can do with it. */
+export class Session {
+  readonly changes = new Changes();
+  readonly notes = new Notes();
+  readonly question = new Question();
+  readonly announcer = new Announcer();
+  readonly unfinished: UnfinishedList;
+  readonly queue: UploadQueue;
+  readonly gateway: Gateway;
+  items: readonly Item[] = [];
+
+  constructor(gateway: Gateway) {
+    this.gateway = gateway;
+    const checksum = bestChecksum(gateway);
+    this.queue = new UploadQueue(checksum ? { checksum } : {});
+    this.unfinished = new UnfinishedList(this.notes, this.question);
+    this.queue.on('progress', () => this.changes.announce());
+    this.queue.on('state', () => this.changes.announce());
+  }
+
+  counts(): Counts {
+    const counts: Counts = { total: this.items.length, done: 0, failed: 0, paused: 0, running: 0, moving: 0 };
+    for (const { look } of this.items) {
+      if (look === 'done') counts.done += 1;
+      if (look === 'failed') counts.failed += 1;
+      if (look === 'paused') counts.paused += 1;
+      if (runs(look)) counts.running += 1;
+      if (moves(look)) counts.moving += 1;
+    }
+    return counts;
+  }
+
+  add(found: readonly FoundFile[]): void {
+    const items = found.map(({ file, folder, handle }) => {
+      const options: UploadOptions = handle ? { handle, name: file.name } : { name: file.name };
+      return this.#item(this.queue.add(file, options), folder, handle);
+    });
+    this.items = [...this.items, ...items];
+    this.changes.announce();
+  }
+
+  /** Goes on with an unfinished upload. The client proves that it is the same file; a wrong size is told at once. */
+  proceed(unfinished: Unfinished, file: File, handle?: FileSystemFileHandle): void {
+    if (unfinished.size !== null && unfinished.size !== file.size) {
+      this.notes.error(notTheFile(unfinished, file));
+      return;
+    }
+    this.unfinished.hide(unfinished.uploadId);
+    const options = handle ? { ...unfinished.resumeOptions, handle } : unfinished.resumeOptions;
+    this.items = [...this.items, this.#item(this.queue.add(file, options), '', handle)];
+    this.changes.announce();
+  }
+
+  pause(item: Item): void {
+    item.upload.pause();
+  }
+
+  resume(item: Item): void {
+    item.upload.resume();
+  }
+
+  restart(item: Item): void {
+    item.upload.restart();
+  }
+
+  /** Reads the same file again, after it could not be read. */
+  chooseAgain(item: Item, file: File, handle?: FileSystemFileHandle): void {
+    const { upload } = item;
+    if (file.size !== upload.size) {
+      this.notes.error(notTheFile(upload, file));
+      return;
+    }
+    const options: UploadOptions = { name: upload.name };
+    if (upload.uploadId) options.uploadId = upload.uploadId;
+    if (handle) options.handle = handle;
+    item.handle = handle;
+    item.attach(this.queue.add(file, options));
+    this.queue.remove(upload);
+    this.changes.announce();
+  }
+
+  async cancel(item: Item): Promise<void> {
+    const { storedBytes } = item.upload.progress;
+    if (storedBytes > 0 && !(await this.question.ask(cancelQuestion(item.upload)))) return;
+    await this.#abort(item);
+  }
+
+  /** Takes an upload that is at its end out of the list. What is kept of it in storage comes back as unfinished. */
+  remove(item: Item): void {
+    const { upload } = item;
+    this.#drop(item);
+    if (upload.state === 'failed' && upload.error?.resumable && upload.uploadId) void this.unfinished.show(upload.uploadId);
+  }
+
+  pauseAll(): void {
+    this.queue.pause();
+    this.changes.announce();
+  }
+
+  resumeAll(): void {
+    this.queue.resume();
+    for (const { upload } of this.items) if (upload.state === 'paused') upload.resume();
+    this.changes.announce();
+  }
+
+  async cancelAll(): Promise<void> {
+    const open = this.items.filter((item) => item.look !== 'done' && item.look !== 'failed');
+    const stored = open.reduce((sum, item) => sum + item.upload.progress.storedBytes, 0);
+    if (stored > 0 && !(await this.question.ask(cancelAllQuestion(open.length, stored)))) return;
+    await Promise.all(open.filter((item) => this.items.includes(item)).map((item) => this.#abort(item)));
+  }
+
+  retryFailed(): void {
+    for (const { upload } of this.items) if (upload.state === 'failed') upload.resume();
+  }
+
+  clearDone(): void {
+    for (const item of this.items) if (item.look === 'done') this.#drop(item);
+  }
+
+  #item(upload: Upload, folder: string, handle: FileSystemFileHandle | undefined): Item {
+    return new Item(upload, { folder, handle }, (item) => this.#stateChanged(item));
+  }
+
+  #stateChanged(item: Item): void {
+    const { uploadId, name, state } = item.upload;
+    if (uploadId) this.unfinished.hide(uploadId);
+    if (state === 'aborted' && !item.cancelling) this.#drop(item);
+    this.announcer.tell(name, item.look);
+    this.changes.announce();
+  }
+
+  async #abort(item: Item): Promise<void> {
+    // The state may have moved on while the question stood there.
+    if (item.look === 'done' || item.cancelling) return;
+    item.cancelling = true;
+    item.changes.announce();
+    this.changes.announce();
+    try {
+      await item.upload.abort();
+      this.#drop(item);
+      this.notes.tell(removedWords(item.upload));
+    } catch (error) {
+      item.cancelling = false;
+      item.changes.announce();
+      this.notes.error(notCancelled(item.upload.name, error));
+    }
+    this.changes.announce();
+  }
+
+  #drop(item: Item): void {
+    if (!this.items.includes(item)) return;
+    this.items = this.items.filter((other) => other !== item);
+    if (this.queue.uploads.includes(item.upload)) this.queue.remove(item.upload);
+    this.changes.announce();
+  }
+}

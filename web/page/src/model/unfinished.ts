@@ -1,0 +1,55 @@
+import { findUnfinished, type Unfinished } from '@partgate/client';
+import { discardQuestion, listTrouble, notCancelled } from '../words.js';
+import { Changes } from './changes.js';
+import type { Notes } from './notes.js';
+import type { Question } from './question.js';
+
+/** Uploads that were begun and not finished, here or elsewhere by the same caller. */
+export class UnfinishedList {
+  readonly changes = new Changes();
+  list: readonly Unfinished[] = [];
+  readonly #hidden = new Set<string>();
+  readonly #notes: Notes;
+  readonly #question: Question;
+
+  constructor(notes: Notes, question: Question) {
+    this.#notes = notes;
+    this.#question = question;
+  }
+
+  /** Asks browser and gateway. */
+  async refresh(): Promise<void> {
+    try {
+      const found = await findUnfinished({ all: true });
+      this.list = found.filter((unfinished) => !this.#hidden.has(unfinished.uploadId));
+    } catch (error) {
+      this.#notes.error(listTrouble(error));
+    }
+    this.changes.announce();
+  }
+
+  /** It has a row of its own now. */
+  hide(uploadId: string): void {
+    this.#hidden.add(uploadId);
+    const rest = this.list.filter((unfinished) => unfinished.uploadId !== uploadId);
+    if (rest.length === this.list.length) return;
+    this.list = rest;
+    this.changes.announce();
+  }
+
+  /** Its row is gone, and something of it is kept. */
+  show(uploadId: string): Promise<void> {
+    this.#hidden.delete(uploadId);
+    return this.refresh();
+  }
+
+  async discard(unfinished: Unfinished): Promise<void> {
+    if (!(await this.#question.ask(discardQuestion(unfinished)))) return;
+    try {
+      await unfinished.abort();
+      this.hide(unfinished.uploadId);
+    } catch (error) {
+      this.#notes.error(notCancelled(unfinished.name, error));
+    }
+  }
+}

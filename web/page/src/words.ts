@@ -1,0 +1,522 @@
+/**
+ * Every word that the page says about states, errors and questions, in one place. Short, plain, and the same nouns as
+ * the API: upload, part, storage. An error says what happened, what was kept, and what to do.
+ */
+import type {
+  ChecksumAlgorithm,
+  Notice,
+  PartEvent,
+  Progress,
+  QueueProgress,
+  State,
+  Unfinished,
+  Upload,
+  Uploaded,
+  UploadError,
+} from '@partgate/client';
+import { bytes, count, duration, movingBytes, percent, plural, span, timeLeft } from './format.js';
+import type { Gateway } from './gateway.js';
+import type { Look } from './model/item.js';
+import type { Counts } from './model/session.js';
+
+/** The state of a row, in words. */
+export function lookWords(look: Look, progress: Progress): string {
+  switch (look) {
+    case 'idle':
+      return 'Not started';
+    case 'waiting':
+      return 'Waiting for its turn';
+    case 'preparing':
+      return 'Getting ready…';
+    case 'checking':
+      return 'Checking that it is the same file…';
+    case 'uploading':
+      return 'Uploading';
+    case 'resuming':
+      return `Resuming… ${plural(progress.totalParts - progress.storedParts, 'part')} left`;
+    case 'retrying':
+      return progress.retryInSeconds ? `Trying again in ${Math.ceil(progress.retryInSeconds)} s` : 'Trying again…';
+    case 'offline':
+      return 'Waiting for the network';
+    case 'watching':
+      return 'Uploading in another tab';
+    case 'paused':
+      return 'Paused';
+    case 'finishing':
+      return 'Storage is putting the parts together';
+    case 'verifying':
+      return progress.verifiedBytes
+        ? `Verifying ${movingBytes(progress.verifiedBytes)} of ${bytes(progress.totalBytes)}`
+        : 'Verifying…';
+    case 'done':
+      return 'Done';
+    case 'failed':
+      return 'Stopped';
+    case 'aborted':
+      return 'Cancelled';
+    case 'cancelling':
+      return 'Cancelling…';
+  }
+}
+
+/** What is worth knowing about a state beyond its name; shown in the details. */
+export function lookHint(look: Look): string | null {
+  switch (look) {
+    case 'retrying':
+      return 'The network or storage did not answer. Nothing is lost; it goes on by itself.';
+    case 'offline':
+      return 'What is stored stays stored. It goes on by itself when the network is back.';
+    case 'watching':
+      return 'Another tab of this browser is uploading this file. If that tab is closed, this one takes over.';
+    case 'paused':
+      return 'What is stored stays stored. Parts that were on their way are sent again.';
+    case 'resuming':
+      return 'It was proven that this is the same file. Parts that are stored already are not sent again.';
+    case 'checking':
+      return 'Some stored parts are compared with this file before anything is sent.';
+    case 'finishing':
+    case 'verifying':
+      return 'Everything has been sent. You may close the page: this goes on without it.';
+    case 'idle':
+    case 'waiting':
+    case 'preparing':
+    case 'uploading':
+    case 'done':
+    case 'failed':
+    case 'aborted':
+    case 'cancelling':
+      return null;
+  }
+}
+
+/** What a person can do about an error. */
+export type Remedy = 'retry' | 'restart' | 'choose';
+
+/** An error as it is shown. */
+export interface ErrorWords {
+  /** One line. */
+  what: string;
+  kept: string;
+  todo: string;
+  /** The best first. */
+  remedies: readonly Remedy[];
+}
+
+/** The words for an upload that stopped. */
+export function errorWords(error: UploadError, progress: Progress, gateway: Gateway): ErrorWords {
+  const kept = keptWords(error, progress);
+  switch (error.code) {
+    case 'file_changed':
+      return {
+        what: 'This file is not the one that was uploaded before.',
+        kept: progress.storedBytes > 0
+          ? `Nothing was mixed. The ${bytes(progress.storedBytes)} uploaded before are kept as they were.`
+          : 'Nothing was mixed. What was uploaded before is kept as it was.',
+        todo: 'Start anew to upload the file as it is now, or find the unchanged one and choose it.',
+        remedies: ['restart', 'choose'],
+      };
+    case 'file_unreadable':
+      return {
+        what: 'The file cannot be read any more.',
+        kept,
+        todo: 'It may have been moved, renamed or unplugged. Choose it again, and the upload goes on.',
+        remedies: ['choose', 'retry'],
+      };
+    case 'stalled':
+      return {
+        what: 'Nothing has moved for a long time.',
+        kept,
+        todo: 'Check the connection, then try again.',
+        remedies: ['retry'],
+      };
+    case 'unreachable':
+      return {
+        what: 'The gateway does not answer.',
+        kept,
+        todo: 'Check the connection, then try again. If it stays like this, tell whoever runs the gateway.',
+        remedies: ['retry'],
+      };
+    case 'gone':
+    case 'upload_gone':
+    case 'upload_not_found':
+      return {
+        what: 'The gateway no longer has this upload.',
+        kept: 'It expired or was cancelled elsewhere. Nothing of it is kept.',
+        todo: 'Start anew to upload the file from its beginning.',
+        remedies: ['restart'],
+      };
+    case 'unauthorized':
+      return {
+        what: 'You are not signed in any more.',
+        kept,
+        todo: 'Sign in again in another tab, then try again here.',
+        remedies: ['retry'],
+      };
+    case 'forbidden':
+      return {
+        what: 'You may not upload this here.',
+        kept,
+        todo: 'Ask whoever runs the gateway for permission.',
+        remedies: ['retry'],
+      };
+    case 'too_large': {
+      const limit = error.problem?.limit ?? gateway.max_size;
+      return {
+        what: limit ? `The file is too large: at most ${bytes(limit)} are allowed.` : 'The file is too large.',
+        kept: 'Nothing was stored.',
+        todo: 'Choose a smaller file, or ask whoever runs the gateway for a higher limit.',
+        remedies: [],
+      };
+    }
+    case 'quota_exceeded':
+      return {
+        what: 'There is no room left for this file.',
+        kept,
+        todo: 'Finish or discard other uploads, or ask whoever runs the gateway for more room. Then try again.',
+        remedies: ['retry'],
+      };
+    case 'object_exists':
+      return {
+        what: 'There is already another file under this name in storage.',
+        kept: 'It was not replaced.',
+        todo: 'Rename your file and upload it again.',
+        remedies: [],
+      };
+    case 'signature_refused':
+      return {
+        what: 'Storage refuses the addresses that the gateway signs.',
+        kept,
+        todo: 'This is a matter of settings. Tell whoever runs the gateway: “partgate doctor” finds the cause.',
+        remedies: ['retry'],
+      };
+    case 'storage_refused':
+    case 'storage_rejected':
+      return {
+        what: 'Storage refuses the upload.',
+        kept,
+        todo: 'Tell whoever runs the gateway; the line below says why. Then try again.',
+        remedies: ['retry'],
+      };
+    case 'storage_unavailable':
+    case 'database_unavailable':
+    case 'overloaded':
+    case 'busy':
+      return {
+        what: 'The service is not available for now.',
+        kept,
+        todo: 'Try again in a few minutes.',
+        remedies: ['retry'],
+      };
+    case 'checksum_mismatch':
+    case 'wrong_object':
+      return {
+        what: 'The object in storage is not this file.',
+        kept: 'Do not use the object: its content is wrong.',
+        todo: 'Start anew. If it happens again, tell whoever runs the gateway.',
+        remedies: ['restart'],
+      };
+    case 'invalid_answer':
+      return {
+        what: 'The answer is not one that the gateway gives.',
+        kept,
+        todo: 'A proxy or a sign-in page may be in between. Reload the page, or try again.',
+        remedies: ['retry'],
+      };
+    case 'cancelled':
+      return { what: 'The upload was stopped.', kept, todo: 'Try again to go on with it.', remedies: ['retry'] };
+    default:
+      return {
+        what: sentence(error.problem?.title ?? error.message),
+        kept,
+        todo: error.resumable ? 'Try again.' : 'Try again, or start anew.',
+        remedies: error.resumable ? ['retry'] : ['retry', 'restart'],
+      };
+  }
+}
+
+/** For whoever runs the gateway: what to look for in its log. */
+export function errorTrace(error: UploadError): string {
+  return [
+    error.code,
+    error.storageCode,
+    error.part === undefined ? undefined : `part ${count(error.part)}`,
+    error.problem?.detail,
+    error.problem?.request_id && `request ${error.problem.request_id}`,
+  ]
+    .filter(Boolean)
+    .join(' · ');
+}
+
+/** The label of a remedy's button. */
+export const REMEDY_LABELS: Readonly<Record<Remedy, string>> = {
+  retry: 'Try again',
+  restart: 'Start anew',
+  choose: 'Choose the file again',
+};
+
+/** The name of a checksum's kind. */
+export function checksumName(algorithm: ChecksumAlgorithm): string {
+  switch (algorithm) {
+    case 'crc64nvme':
+      return 'CRC-64/NVME';
+    case 'crc32c':
+      return 'CRC-32C';
+    case 'crc32':
+      return 'CRC-32';
+    case 'sha1':
+      return 'SHA-1';
+    case 'sha256':
+      return 'SHA-256';
+    case 'md5':
+      return 'MD5';
+    case 'none':
+      return 'None';
+  }
+}
+
+/** What was proven of a finished object. */
+export function provenWords({ proven, completion }: Uploaded): string {
+  const kind = completion.checksum ? checksumName(completion.checksum.algorithm) : 'its checksum';
+  const words = {
+    size: 'its size',
+    checksum: kind,
+    sha256: 'SHA-256, read back from storage',
+  };
+  const all = proven.map((what) => words[what]);
+  return `Storage’s object equals your file by ${listed(all)}.`;
+}
+
+/** The same in two or three words, for the row. */
+export function provenShort({ proven, completion }: Uploaded): string {
+  if (proven.includes('sha256')) return 'proven by SHA-256';
+  if (proven.includes('checksum') && completion.checksum) {
+    return `proven by ${checksumName(completion.checksum.algorithm)}`;
+  }
+  return 'size proven';
+}
+
+/** A state in the event log; `null` for what is not worth a line. */
+export function stateLogWords(state: State, upload: Upload): string | null {
+  const { progress } = upload;
+  switch (state) {
+    case 'idle':
+    case 'waiting':
+      return null;
+    case 'uploading':
+      return progress.resumedParts > 0
+        ? `going on: ${plural(progress.totalParts - progress.storedParts, 'part')} to send`
+        : `sending ${plural(progress.totalParts, 'part')}`;
+    case 'retrying':
+      return progress.retryInSeconds ? `trying again in ${duration(progress.retryInSeconds)}` : 'trying again';
+    case 'done':
+      return 'done: the object is proven';
+    case 'failed':
+      return `stopped: ${upload.error?.message ?? 'for an unknown reason'}`;
+    case 'preparing':
+    case 'checking':
+    case 'offline':
+    case 'watching':
+    case 'paused':
+    case 'finishing':
+    case 'verifying':
+    case 'aborted':
+      return lower(lookWords(state, progress)).replace(/…$/, '');
+  }
+}
+
+/** A part in the event log. */
+export function partWords(event: PartEvent): string {
+  return `part ${count(event.number)}: ${event.reason ?? 'failed'}, sent again`;
+}
+
+/** A notice in the event log. */
+export function noticeWords(notice: Notice, upload: Upload): string {
+  const { resumedParts, storedBytes } = upload.progress;
+  switch (notice.code) {
+    case 'resumed':
+      return resumedParts > 0
+        ? `${plural(resumedParts, 'part')} (${bytes(storedBytes)}) are stored already and are not sent again`
+        : 'parts that are stored already are not sent again';
+    case 'started_anew':
+      return 'the earlier upload is gone from the gateway; a new one begins';
+    case 'other_content':
+      return 'an unfinished upload with this name has other content; it is left alone and a new one begins';
+    case 'not_comparable':
+      return 'storage tells no checksums to compare with; the whole file is proven at the end';
+    case 'gateway_trouble':
+    case 'etag_hidden':
+      return lower(notice.message);
+  }
+}
+
+/** Where files go, in pieces: the bucket is set apart. */
+export function destinationWords({ store, bucket, prefix }: Gateway): { bucket: string; at: string } | null {
+  if (!bucket) return null;
+  const folder = prefix?.replace(/^\/+|\/+$/g, '');
+  return { bucket: folder ? `${bucket}/${folder}` : bucket, at: store ? `on ${storeName(store)}` : '' };
+}
+
+/** The quiet lines under the empty drop area. */
+export function promiseWords({ max_size, lifetime_seconds }: Gateway): string[] {
+  const words: string[] = [];
+  if (max_size) words.push(`Up to ${bytes(max_size)} a file.`);
+  words.push(
+    lifetime_seconds
+      ? `What is interrupted can be continued for ${span(lifetime_seconds)}.`
+      : 'What is interrupted can be continued later.',
+  );
+  words.push('Keep this tab open while bytes move.');
+  return words;
+}
+
+/** The one line above the overall bar. */
+export function overallWords(counts: Counts, queue: QueueProgress): string {
+  const files = plural(counts.total, 'file');
+  if (counts.running > 0) {
+    const open = counts.total - counts.done - counts.failed;
+    return counts.done + counts.failed === 0 ? `Uploading ${files}` : `Uploading ${count(open)} of ${files}`;
+  }
+  if (counts.paused > 0) return counts.paused === counts.total ? `${files} paused` : `${count(counts.paused)} of ${files} paused`;
+  if (counts.failed === 0) return `${files} uploaded`;
+  if (counts.done === 0) return `${files} stopped`;
+  return `${count(queue.done)} of ${files} uploaded, ${count(counts.failed)} stopped`;
+}
+
+/** The document's title. */
+export function titleWords(counts: Counts, queue: QueueProgress): string {
+  const page = 'partgate';
+  if (counts.total === 0) return `Upload – ${page}`;
+  if (counts.running > 0) {
+    const left = queue.secondsLeft === null ? '' : ` · ${timeLeft(queue.secondsLeft)}`;
+    return `${percent(queue.percent)}${left} – ${page}`;
+  }
+  if (counts.paused > 0) return `Paused at ${percent(queue.percent)} – ${page}`;
+  return counts.failed > 0 ? `${count(counts.failed)} stopped – ${page}` : `Done – ${page}`;
+}
+
+/** What happened to files since the last announcement, for screen readers. */
+export function announcement(changes: readonly (readonly [name: string, look: Look])[]): string {
+  const spoken: Partial<Record<Look, string>> = {
+    checking: 'checking that it is the same file',
+    uploading: 'uploading',
+    resuming: 'resuming',
+    retrying: 'trying again',
+    offline: 'waiting for the network',
+    watching: 'uploading in another tab',
+    paused: 'paused',
+    verifying: 'verifying',
+    done: 'done',
+    failed: 'stopped',
+    aborted: 'cancelled',
+  };
+  const byLook = new Map<string, string[]>();
+  for (const [name, look] of changes) {
+    const words = spoken[look];
+    if (words) byLook.set(words, [...(byLook.get(words) ?? []), name]);
+  }
+  const sentences = [...byLook].map(([words, names]) =>
+    names.length === 1 ? `${names[0] ?? ''}: ${words}` : `${plural(names.length, 'file')}: ${words}`,
+  );
+  return sentences.length === 0 ? '' : `${sentences.join('. ')}.`;
+}
+
+/** A question before something is lost. */
+export interface QuestionWords {
+  title: string;
+  text: string;
+  yes: string;
+  no: string;
+}
+
+export function cancelQuestion({ name, progress }: Upload): QuestionWords {
+  return {
+    title: 'Cancel this upload?',
+    text: `${bytes(progress.storedBytes)} of “${shortened(name)}” are stored already and will be deleted. To go on later, pause it instead.`,
+    yes: 'Cancel upload',
+    no: 'Keep it',
+  };
+}
+
+export function cancelAllQuestion(uploads: number, storedBytes: number): QuestionWords {
+  return {
+    title: uploads === 1 ? 'Cancel this upload?' : `Cancel ${plural(uploads, 'upload')}?`,
+    text: `${bytes(storedBytes)} are stored already and will be deleted. Files that are done stay. To go on later, pause instead.`,
+    yes: uploads === 1 ? 'Cancel upload' : 'Cancel uploads',
+    no: uploads === 1 ? 'Keep it' : 'Keep them',
+  };
+}
+
+export function discardQuestion({ name, storedBytes, remembered }: Unfinished): QuestionWords {
+  const elsewhere = remembered ? '' : ' It may be going on in another browser or on another device.';
+  return {
+    title: 'Discard this upload?',
+    text: `${storedBytes > 0 ? bytes(storedBytes) : 'What is stored'} of “${shortened(name)}” will be deleted from storage.${elsewhere}`,
+    yes: 'Discard',
+    no: 'Keep it',
+  };
+}
+
+export function removedWords({ name }: Upload): string {
+  return `Cancelled “${shortened(name)}”. Nothing of it is kept.`;
+}
+
+export function notCancelled(name: string, error: unknown): string {
+  return `“${shortened(name)}” could not be cancelled: ${reason(error)} Try again, or leave it: what is unfinished is deleted when it expires.`;
+}
+
+export function notTheFile(wanted: { name: string; size: number | null }, file: File): string {
+  const size = wanted.size === null ? '' : ` It has ${bytes(file.size)}, not ${bytes(wanted.size)}.`;
+  return `“${shortened(file.name)}” is not the file of this upload.${size} Choose the same file as before.`;
+}
+
+export function notOpened(name: string): string {
+  return `“${shortened(name)}” could not be opened: it was moved, or the permission was not given. Choose it yourself.`;
+}
+
+export function listTrouble(error: unknown): string {
+  return `The gateway could not be asked for unfinished uploads: ${reason(error)}`;
+}
+
+export function nothingFound(): string {
+  return 'There are no files in what you gave.';
+}
+
+export function unreadable(paths: readonly string[]): string {
+  const [first = ''] = paths;
+  const what = paths.length === 1 ? `“${shortened(first)}”` : `${plural(paths.length, 'file or folder', 'files and folders')}, among them “${shortened(first)}”,`;
+  return `${what} could not be read and ${paths.length === 1 ? 'is' : 'are'} left out.`;
+}
+
+function keptWords(error: UploadError, { storedBytes, totalBytes }: Progress): string {
+  if (storedBytes === 0) return 'Nothing was stored yet.';
+  if (!error.resumable) return `${bytes(storedBytes)} of ${bytes(totalBytes)} are stored.`;
+  return `${bytes(storedBytes)} of ${bytes(totalBytes)} are kept in storage, and it can go on from there.`;
+}
+
+/** A URL is long for a quiet line: its host is enough. */
+function storeName(store: string): string {
+  return /^https?:\/\//.test(store) ? new URL(store).host : store;
+}
+
+function shortened(name: string): string {
+  const characters = [...name];
+  return characters.length <= 48 ? name : `${characters.slice(0, 28).join('')}…${characters.slice(-16).join('')}`;
+}
+
+function reason(error: unknown): string {
+  return sentence(error instanceof Error ? error.message : String(error));
+}
+
+function sentence(words: string): string {
+  const trimmed = words.trim().replace(/[.!]$/, '');
+  return `${trimmed.charAt(0).toUpperCase()}${trimmed.slice(1)}.`;
+}
+
+/** Lower-cases the first letter, but leaves abbreviations alone. */
+function lower(words: string): string {
+  return /^[A-Z][A-Z]/.test(words) ? words : words.charAt(0).toLowerCase() + words.slice(1);
+}
+
+function listed(words: readonly string[]): string {
+  return words.length < 2 ? (words[0] ?? 'nothing') : `${words.slice(0, -1).join(', ')} and ${words.at(-1) ?? ''}`;
+}
