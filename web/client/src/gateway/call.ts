@@ -8,8 +8,10 @@ import type { Problem } from '../wire.js';
 
 /** How long a gateway that never answered is tried: a wrong address should be told soon. */
 const FIRST_CONTACT_MS = 15_000;
-/** An answer takes at most this long: complete waits for about 20 s. */
-const ATTEMPT_MS = 90_000;
+/** An answer takes at most this long; then it is asked for again, at another gateway if there is one. */
+const ATTEMPT_MS = 30_000;
+/** Complete waits for storage, by itself about 20 s. */
+const COMPLETE_MS = 90_000;
 /** Offline, the event that says otherwise is not waited for longer than this. */
 const OFFLINE_RETRY_MS = 30_000;
 
@@ -113,7 +115,7 @@ async function tryOnce(connection: Connection, call: Call, signal: AbortSignal):
   const [base] = connection.bases;
   const cut = new AbortController();
   const stop = () => cut.abort(signal.reason);
-  const timer = setTimeout(() => cut.abort(), ATTEMPT_MS);
+  const timer = setTimeout(() => cut.abort(), call.name === 'complete' ? COMPLETE_MS : ATTEMPT_MS);
   signal.addEventListener('abort', stop);
   if (signal.aborted) stop();
   try {

@@ -61,6 +61,8 @@ interface Run {
   stop: AbortController;
   gateway: Gateway;
   pool: HashPool;
+  /** The init that is under way; it is not cut by `abort()`, which has to know what it opened. */
+  opening: Promise<Session> | null;
   settled: Promise<void>;
 }
 
@@ -88,6 +90,7 @@ export class Upload extends Emitter<UploadEvents> {
   #driver: Driver | null = null;
   #rate: Rate | null = null;
   #anew = false;
+  #aborting: Promise<void> | null = null;
 
   /** Uploads `file`, a `File` or any `Blob` (then `options.name` says how it is called). Nothing starts yet. */
   constructor(file: Blob, options: UploadOptions = {}, lanes: Lanes = new Lanes(options.maxConnections ?? CONNECTIONS_DEFAULT)) {
@@ -163,9 +166,10 @@ export class Upload extends Emitter<UploadEvents> {
     return this;
   }
 
-  /** Stops sending at once; `resume()` goes on. Parts in flight are sent again. */
+  /** Stops sending at once; `resume()` goes on. Parts in flight are sent again. Too late once all are stored. */
   pause(): void {
-    if (this.#paused || this.#isOver()) return;
+    const tooLate = this.#isOver() || this.#state === 'finishing' || this.#state === 'verifying';
+    if (this.#paused || tooLate) return;
     this.#paused = true;
     this.#driver?.pause();
     this.#setState('paused');
@@ -193,22 +197,30 @@ export class Upload extends Emitter<UploadEvents> {
     this.#begin();
   }
 
-  /** Takes the upload back: nothing of it stays in storage. `done` rejects with `aborted`. Idempotent. */
-  async abort(): Promise<void> {
-    if (this.#state === 'done' || this.#state === 'aborted') return;
+  /**
+   * Takes the upload back: nothing of it stays in storage, unless it was completed in the same moment. `done` rejects with `aborted` at once; the answer settles
+   * when the gateway has said that it is gone, and rejects with an `UploadError` when it could not be told. Idempotent.
+   */
+  abort(): Promise<void> {
+    if (this.#state === 'done') return Promise.resolve();
+    this.#aborting ??= this.#abort();
+    return this.#aborting;
+  }
+
+  async #abort(): Promise<void> {
     const error = new UploadError('aborted', 'The upload was aborted.', { resumable: false });
     const run = this.#run;
     run?.stop.abort(error);
-    await run?.settled;
-    const gateway = run?.gateway ?? this.#gateway();
-    const uploadId = this.#uploadId;
-    if (uploadId !== null) {
-      await gateway.abort(uploadId, new AbortController().signal);
-      this.#forgetUpload(uploadId);
-    }
     this.#error = error;
     this.#setState('aborted');
     this.#done.reject(error);
+    await run?.settled;
+    // An init that was under way may have opened it all the same.
+    const opened = await run?.opening?.catch(() => null);
+    const uploadId = opened?.uploadId ?? this.#uploadId;
+    if (uploadId === null) return;
+    await (run?.gateway ?? this.#gateway()).abort(uploadId, new AbortController().signal);
+    this.#forgetUpload(uploadId);
   }
 
   /** For a queue: it is in line. @internal */
@@ -247,7 +259,7 @@ export class Upload extends Emitter<UploadEvents> {
     signal?.addEventListener('abort', cancel);
     if (signal?.aborted) cancel();
     this.#setState(this.#paused ? 'paused' : 'preparing');
-    const run: Run = { stop, gateway: null as never, pool: null as never, settled: Promise.resolve() };
+    const run: Run = { stop, gateway: null as never, pool: null as never, opening: null, settled: Promise.resolve() };
     this.#run = run;
     run.settled = this.#runToEnd(run).finally(() => {
       signal?.removeEventListener('abort', cancel);
@@ -260,6 +272,7 @@ export class Upload extends Emitter<UploadEvents> {
       run.gateway = this.#gateway();
       run.pool = hashPool(this.options.workerUrl);
       const uploaded = await this.#upload(run);
+      if (this.#isOver()) return;
       this.#result = uploaded;
       const { size } = this;
       this.#setProgress({ ...this.#progress, storedBytes: size, sendingBytes: 0, percent: 100, secondsLeft: 0, connections: 0 });
@@ -269,7 +282,7 @@ export class Upload extends Emitter<UploadEvents> {
     } catch (cause) {
       const error = toUploadError(cause);
       // abort() goes on from here itself.
-      if (error.code === 'aborted') return;
+      if (this.#state === 'aborted') return;
       this.#error = error;
       this.#tellProgress();
       this.#setProgress({ ...this.#progress, bytesPerSecond: 0, secondsLeft: null, connections: 0, sendingBytes: 0 });
@@ -393,7 +406,9 @@ export class Upload extends Emitter<UploadEvents> {
       ...(overwrite === undefined ? {} : { overwrite }),
       ...(sign === null ? {} : { sign }),
     };
-    return { session: await openSession(gateway, request, anew, stop.signal), only };
+    stop.signal.throwIfAborted();
+    run.opening = openSession(gateway, request, anew, new AbortController().signal);
+    return { session: await unlessAborted(run.opening, stop.signal), only };
   }
 
   async #checksumOf(slice: Blob, pool: HashPool): Promise<string> {
@@ -660,7 +675,8 @@ export class Upload extends Emitter<UploadEvents> {
   }
 
   #setState(state: State): void {
-    if (state === this.#state) return;
+    // Whatever was under way when it was aborted has no say any more.
+    if (state === this.#state || this.#state === 'aborted') return;
     this.#state = state;
     this.emit('state', state);
   }
@@ -669,6 +685,14 @@ export class Upload extends Emitter<UploadEvents> {
     this.#progress = progress;
     this.emit('progress', progress);
   }
+}
+
+/** The value, unless `signal` is aborted before: then its reason is thrown. */
+function unlessAborted<T>(value: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    value.then(resolve, reject);
+  });
 }
 
 function toUploadError(cause: unknown): UploadError {
