@@ -13,25 +13,27 @@ import type { Announcer } from './model/announcer.js';
 import type { Session } from './model/session.js';
 import { destinationWords } from './words.js';
 
+/** With more failures than these, each is told in one line; its details have the rest. */
+const FAILURES_SPELLED_OUT = 3;
+
 /** The page. */
 export function App({ session }: { session: Session }) {
-  useChanges(session.changes);
-  const counts = session.counts();
+  useChanges(session.list);
   const destination = destinationWords(session.gateway);
-  const busy = counts.total > 0;
+  const busy = session.items.length > 0;
   return (
     <>
       <header class="top">
         <Logo />
         <h1 class="top-title">partgate</h1>
-        {destination && (
+        {destination && busy && (
           <p class="top-destination" title="Where files go">
             <span class="quiet">uploads to</span> <strong>{destination.bucket}</strong>
           </p>
         )}
       </header>
       <main class="main" data-busy={busy || undefined}>
-        {busy && <Overall session={session} counts={counts} />}
+        {busy && <Overall session={session} />}
         <UnfinishedSection session={session} />
         <DropArea session={session} compact={busy} />
         {busy && <Uploads session={session} />}
@@ -47,6 +49,7 @@ function Uploads({ session }: { session: Session }) {
   const [shown, setShown] = useState<Shown>('all');
   const counts = session.counts();
   const filtered = counts.total >= FILTER_FROM;
+  const crowded = counts.failed > FAILURES_SPELLED_OUT;
   const items = filtered ? session.items.filter((item) => isShown(item, shown)) : session.items;
   return (
     <section class="section" aria-label="Uploads">
@@ -55,7 +58,7 @@ function Uploads({ session }: { session: Session }) {
         <VirtualList
           items={items}
           label="Uploads"
-          render={(item, place) => <Row item={item} session={session} place={place} />}
+          render={(item, place) => <Row item={item} session={session} place={place} terse={crowded} />}
         />
         {items.length === 0 && <p class="nothing">Nothing here now.</p>}
       </div>

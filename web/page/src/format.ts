@@ -87,7 +87,8 @@ export function clock(at: Date): string {
 /** How long until something: `in 6 days`, `in 3 h`; `now` when it is past. */
 export function until(at: Date, now: Date): string {
   const seconds = (at.getTime() - now.getTime()) / 1000;
-  return seconds <= 0 ? 'now' : `in ${duration(Math.max(seconds, 5))}`;
+  if (seconds <= 0) return 'now';
+  return `in ${seconds < 3600 ? duration(Math.max(seconds, 5)) : span(seconds)}`;
 }
 
 /** A whole span of time: `7 days`, `12 hours`, `30 minutes`. */

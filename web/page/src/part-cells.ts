@@ -21,7 +21,7 @@ export interface Cell {
 }
 
 const PITCHES = [24, 20, 16, 14, 12, 10] as const;
-const MAX_HEIGHT = 112;
+const MAX_HEIGHT = 144;
 
 /** The largest cells with which all parts fit; below the smallest pitch that can be read, parts share a cell. */
 export function gridFor(parts: number, width: number): Grid {

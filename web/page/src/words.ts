@@ -25,7 +25,7 @@ export function lookWords(look: Look, progress: Progress): string {
     case 'idle':
       return 'Not started';
     case 'waiting':
-      return 'Waiting for its turn';
+      return 'Waiting';
     case 'preparing':
       return 'Getting ready…';
     case 'checking':
@@ -276,14 +276,14 @@ export function checksumName(algorithm: ChecksumAlgorithm): string {
 
 /** What was proven of a finished object. */
 export function provenWords({ proven, completion }: Uploaded): string {
-  const kind = completion.checksum ? checksumName(completion.checksum.algorithm) : 'its checksum';
+  const kind = completion.checksum ? `${checksumName(completion.checksum.algorithm)} checksum` : 'checksum';
   const words = {
-    size: 'its size',
+    size: 'size',
     checksum: kind,
-    sha256: 'SHA-256, read back from storage',
+    sha256: 'SHA-256 (read back from storage)',
   };
   const all = proven.map((what) => words[what]);
-  return `Storage’s object equals your file by ${listed(all)}.`;
+  return `Proven: the object in storage has your file’s ${listed(all)}.`;
 }
 
 /** The same in two or three words, for the row. */

@@ -16,7 +16,7 @@ export function Details({ id, item }: { id: string; item: Item }) {
       {hint && <p class="hint">{hint}</p>}
       {upload.state === 'done' && upload.result && <Result upload={upload} result={upload.result} />}
       {upload.parts.length > 0 && <PartMap upload={upload} />}
-      <Facts upload={upload} />
+      <Facts upload={upload} folder={item.folder} />
       <Log entries={item.log} />
     </div>
   );
@@ -54,14 +54,15 @@ function sentWords({ sentParts, resumedParts, retries, durationMs }: Uploaded): 
   return words.join(', ');
 }
 
-function Facts({ upload }: { upload: Upload }) {
-  const { progress, partSize, uploadId } = upload;
+function Facts({ upload, folder }: { upload: Upload; folder: string }) {
+  const { progress, partSize, state, uploadId } = upload;
   return (
     <dl class="facts">
       <Fact name="Parts">{partSize > 0 ? partsWords(upload) : 'not known yet'}</Fact>
-      <Fact name="Connections">{count(progress.connections)}</Fact>
+      {state !== 'done' && <Fact name="Connections">{count(progress.connections)}</Fact>}
       <Fact name="Checksum of parts">{checksumName(upload.checksum)}</Fact>
       <Fact name="Sent again">{count(progress.retries)}</Fact>
+      {folder && <Fact name="Folder">{folder}</Fact>}
       {uploadId && <Fact name="Upload id"><Copied text={uploadId} what="upload id" /></Fact>}
     </dl>
   );

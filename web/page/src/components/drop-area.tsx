@@ -62,10 +62,10 @@ export function DropArea({ session, compact }: { session: Session; compact: bool
         <p class="drop-title">{over ? 'Let go to upload' : compact ? 'Drop more files or folders' : 'Drop files or folders here'}</p>
         <div class="drop-buttons">
           <Button kind={compact ? 'plain' : 'primary'} icon="plus" action="choose-files" onClick={() => void chooseFiles()}>
-            Choose files
+            {compact ? 'Add files' : 'Choose files'}
           </Button>
           <Button icon="folder" action="choose-folder" onClick={() => void chooseFolder()}>
-            Choose a folder
+            {compact ? 'Add a folder' : 'Choose a folder'}
           </Button>
         </div>
         <input ref={files} type="file" multiple hidden data-testid="files" onChange={(event) => fromInput(event.currentTarget)} />

@@ -1,11 +1,14 @@
-import { bytes, movingBytes, percent, rate, timeLeft } from '../format.js';
+import { bytes, count, movingBytes, percent, rate, timeLeft } from '../format.js';
+import { useChanges } from '../model/hooks.js';
 import type { Counts, Session } from '../model/session.js';
 import { overallWords } from '../words.js';
 import { Bar } from './bar.js';
 import { Button } from './buttons.js';
 
 /** The whole queue: how far, how long, and what can be done to all of it. Stays at the top while rows scroll. */
-export function Overall({ session, counts }: { session: Session; counts: Counts }) {
+export function Overall({ session }: { session: Session }) {
+  useChanges(session.changes);
+  const counts = session.counts();
   const { progress } = session.queue;
   const share = (value: number): number => (progress.totalBytes === 0 ? 0 : value / progress.totalBytes);
   const sent = progress.storedBytes + progress.sendingBytes;
@@ -29,7 +32,7 @@ export function Overall({ session, counts }: { session: Session; counts: Counts 
         )}
         {open > 0 && <Button icon="close" action="cancel-all" onClick={() => void session.cancelAll()}>Cancel all</Button>}
         {counts.failed > 1 && (
-          <Button icon="retry" action="retry-failed" onClick={() => session.retryFailed()}>Try stopped ones again</Button>
+          <Button icon="retry" action="retry-failed" onClick={() => session.retryFailed()}>{`Try ${count(counts.failed)} again`}</Button>
         )}
         {counts.done > 0 && open === 0 && (
           <Button action="clear-done" onClick={() => session.clearDone()}>Clear list</Button>

@@ -3,7 +3,7 @@ import { bytes, movingBytes, percent, rate, timeLeft } from '../format.js';
 import { actionsFor, type Action, type Item, type Look } from '../model/item.js';
 import { useChanges } from '../model/hooks.js';
 import type { Session } from '../model/session.js';
-import { lookWords, provenShort } from '../words.js';
+import { errorWords, lookWords, provenShort, type ErrorWords } from '../words.js';
 import { Bar } from './bar.js';
 import { IconButton } from './buttons.js';
 import { Details } from './details.js';
@@ -17,14 +17,19 @@ interface RowProps {
   item: Item;
   session: Session;
   place: RowPlace;
+  /** One line for a failure, because there are many. */
+  terse: boolean;
 }
 
 /** One file: what it is, how far it is, and what can be done. */
-export function Row({ item, session, place }: RowProps) {
+export function Row({ item, session, place, terse }: RowProps) {
   useChanges(item.changes);
   const { upload, look } = item;
   const { progress } = upload;
   const sign = signOf(look);
+  const bar = showsBar(look, progress);
+  const failed = look === 'failed' ? upload.error : null;
+  const short = failed && terse && !item.open ? errorWords(failed, progress, session.gateway) : null;
   const detailsId = `details-${item.id}`;
 
   // A click beside the buttons opens the details too; whoever marks text with the mouse does not mean it.
@@ -45,17 +50,18 @@ export function Row({ item, session, place }: RowProps) {
       data-look={look}
       data-tone={sign.tone}
     >
-      <div class="row-main" onClick={clicked}>
+      <div class="row-main" data-bar={bar || undefined} onClick={clicked}>
         <span class="sign">{icon(sign.icon)}</span>
         <div class="row-name">
           <FileName name={upload.name} />
           {item.folder && <span class="folder" title={item.folder}>{item.folder}</span>}
         </div>
         <p class="row-speed">{speed(look, progress)}</p>
-        {showsBar(look, progress) && <RowBar look={look} progress={progress} name={upload.name} />}
+        {bar && <RowBar look={look} progress={progress} name={upload.name} />}
         <p class="row-state">
           {lookWords(look, progress)}
-          {look === 'done' && upload.result && <span class="quiet"> · {provenShort(upload.result)}</span>}
+          {look === 'done' && upload.result && <span class="quiet proof"> · {provenShort(upload.result)}</span>}
+          {short && <span class="quiet"> · {short.what}</span>}
         </p>
         <p class="row-size">{amount(look, progress)}</p>
         <div class="row-actions">
@@ -71,7 +77,7 @@ export function Row({ item, session, place }: RowProps) {
               {icon('download')}
             </a>
           )}
-          {actionsFor(look).map((action) => (
+          {[...actionsOf(short), ...actionsFor(look)].map((action) => (
             <IconButton
               key={action}
               icon={ACTIONS[action].icon}
@@ -81,21 +87,21 @@ export function Row({ item, session, place }: RowProps) {
               onClick={() => act(session, item, action)}
             />
           ))}
-          <button
-            type="button"
-            class="icon-button chevron"
-            aria-expanded={item.open}
-            aria-controls={item.open ? detailsId : undefined}
-            aria-label={`Details: ${upload.name}`}
-            title="Details"
-            data-action="details"
-            onClick={() => item.toggle()}
-          >
-            {icon('chevron')}
-          </button>
         </div>
+        <button
+          type="button"
+          class="icon-button chevron"
+          aria-expanded={item.open}
+          aria-controls={item.open ? detailsId : undefined}
+          aria-label={`Details: ${upload.name}`}
+          title="Details"
+          data-action="details"
+          onClick={() => item.toggle()}
+        >
+          {icon('chevron')}
+        </button>
       </div>
-      {look === 'failed' && upload.error && <Failure item={item} error={upload.error} session={session} />}
+      {failed && !short && <Failure item={item} error={failed} session={session} />}
       {item.open && <Details id={detailsId} item={item} />}
     </li>
   );
@@ -106,7 +112,15 @@ const ACTIONS: Readonly<Record<Action, { icon: IconName; title: string }>> = {
   resume: { icon: 'play', title: 'Resume' },
   cancel: { icon: 'close', title: 'Cancel' },
   remove: { icon: 'close', title: 'Remove from the list' },
+  retry: { icon: 'retry', title: 'Try again' },
+  restart: { icon: 'retry', title: 'Start anew' },
 };
+
+/** What a failure told in one line offers beside it; choosing a file needs the whole story. */
+function actionsOf(words: ErrorWords | null): Action[] {
+  const remedy = words?.remedies[0];
+  return remedy === undefined || remedy === 'choose' ? [] : [remedy];
+}
 
 function act(session: Session, item: Item, action: Action): void {
   switch (action) {
@@ -118,6 +132,10 @@ function act(session: Session, item: Item, action: Action): void {
       return void session.cancel(item);
     case 'remove':
       return session.remove(item);
+    case 'retry':
+      return session.resume(item);
+    case 'restart':
+      return session.restart(item);
   }
 }
 

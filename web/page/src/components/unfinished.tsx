@@ -1,7 +1,7 @@
 import type { Unfinished } from '@partgate/client';
 import { useRef, useState } from 'preact/hooks';
 import { pickFiles } from '../files/picked.js';
-import { bytes, moment, percent, until } from '../format.js';
+import { bytes, moment, until } from '../format.js';
 import { useChanges, useEvery } from '../model/hooks.js';
 import type { Session } from '../model/session.js';
 import { notOpened } from '../words.js';
@@ -64,14 +64,14 @@ function UnfinishedRow({ unfinished, session }: { unfinished: Unfinished; sessio
         <div class="row-name"><FileName name={name} /></div>
         <Bar label={`Stored of ${name}`} value={Math.floor(share * 100)} words={stored} stored={share} sending={0} />
         <p class="unfinished-facts">
-          <span>{size === null ? stored : `${stored} · ${percent(share * 100)}`}</span>
+          <span>{stored}</span>
           <span>
-            started {unfinished.remembered ? '' : 'elsewhere '}{moment(startedAt, now)} · deleted {until(expiresAt, now)}
+            {unfinished.remembered ? 'Started' : 'Started elsewhere'} {moment(startedAt, now)} · expires {until(expiresAt, now)}
           </span>
         </p>
         <div class="unfinished-actions">
           <Button
-            kind="primary"
+            kind={opens ? 'primary' : 'plain'}
             icon={opens ? 'play' : 'file'}
             label={`${opens ? 'Continue' : 'Choose the file again'}: ${name}`}
             action={opens ? 'continue' : 'choose'}

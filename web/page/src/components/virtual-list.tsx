@@ -4,6 +4,8 @@ import { heightBetween, spanOf } from '../virtual.js';
 
 /** Rows beyond the window's edges, in pixels: what a turn of the wheel shows is there already. */
 const MARGIN = 400;
+/** So many rows cost nothing, and the browser's own search finds them. */
+const WHOLE = 60;
 /** Until a row was measured. */
 const FIRST_GUESS = 80;
 
@@ -34,6 +36,7 @@ export function VirtualList<T extends { readonly id: number }>({ items, label, r
 
   const heightOf = (index: number): number => heights.get(items[index]?.id ?? -1) ?? guess.current;
   const visible = (): { first: number; end: number } => {
+    if (items.length <= WHOLE) return { first: 0, end: items.length };
     const top = list.current?.getBoundingClientRect().top ?? 0;
     return spanOf(items.length, heightOf, -top - MARGIN, window.innerHeight - top + MARGIN);
   };

@@ -126,7 +126,7 @@ export function runs(look: Look): boolean {
 }
 
 /** What a person may do with an upload in this state, beside looking at it. */
-export type Action = 'pause' | 'resume' | 'cancel' | 'remove';
+export type Action = 'pause' | 'resume' | 'cancel' | 'remove' | 'retry' | 'restart';
 
 export function actionsFor(look: Look): readonly Action[] {
   switch (look) {

@@ -23,7 +23,10 @@ export interface Counts {
 
 /** Everything that the page shows, and everything that a person can do with it. */
 export class Session {
+  /** Numbers moved. */
   readonly changes = new Changes();
+  /** An upload came, went, or changed its state. */
+  readonly list = new Changes();
   readonly notes = new Notes();
   readonly question = new Question();
   readonly announcer = new Announcer();
@@ -38,16 +41,17 @@ export class Session {
     this.queue = new UploadQueue(checksum ? { checksum } : {});
     this.unfinished = new UnfinishedList(this.notes, this.question);
     this.queue.on('progress', () => this.changes.announce());
-    this.queue.on('state', () => this.changes.announce());
+    this.queue.on('state', () => this.#listChanged());
   }
 
   counts(): Counts {
     const counts: Counts = { total: this.items.length, done: 0, failed: 0, paused: 0, running: 0, moving: 0 };
     for (const { look } of this.items) {
       if (look === 'done') counts.done += 1;
-      if (look === 'failed') counts.failed += 1;
-      if (look === 'paused') counts.paused += 1;
-      if (runs(look)) counts.running += 1;
+      else if (look === 'failed') counts.failed += 1;
+      // In a paused queue nobody's turn comes.
+      else if (look === 'paused' || (look === 'waiting' && this.queue.paused)) counts.paused += 1;
+      else if (runs(look)) counts.running += 1;
       if (moves(look)) counts.moving += 1;
     }
     return counts;
@@ -59,7 +63,7 @@ export class Session {
       return this.#item(this.queue.add(file, options), folder, handle);
     });
     this.items = [...this.items, ...items];
-    this.changes.announce();
+    this.#listChanged();
   }
 
   /** Goes on with an unfinished upload. The client proves that it is the same file; a wrong size is told at once. */
@@ -71,7 +75,7 @@ export class Session {
     this.unfinished.hide(unfinished.uploadId);
     const options = handle ? { ...unfinished.resumeOptions, handle } : unfinished.resumeOptions;
     this.items = [...this.items, this.#item(this.queue.add(file, options), '', handle)];
-    this.changes.announce();
+    this.#listChanged();
   }
 
   pause(item: Item): void {
@@ -99,7 +103,7 @@ export class Session {
     item.handle = handle;
     item.attach(this.queue.add(file, options));
     this.queue.remove(upload);
-    this.changes.announce();
+    this.#listChanged();
   }
 
   async cancel(item: Item): Promise<void> {
@@ -117,13 +121,13 @@ export class Session {
 
   pauseAll(): void {
     this.queue.pause();
-    this.changes.announce();
+    this.#listChanged();
   }
 
   resumeAll(): void {
     this.queue.resume();
     for (const { upload } of this.items) if (upload.state === 'paused') upload.resume();
-    this.changes.announce();
+    this.#listChanged();
   }
 
   async cancelAll(): Promise<void> {
@@ -141,6 +145,11 @@ export class Session {
     for (const item of this.items) if (item.look === 'done') this.#drop(item);
   }
 
+  #listChanged(): void {
+    this.list.announce();
+    this.changes.announce();
+  }
+
   #item(upload: Upload, folder: string, handle: FileSystemFileHandle | undefined): Item {
     return new Item(upload, { folder, handle }, (item) => this.#stateChanged(item));
   }
@@ -150,7 +159,7 @@ export class Session {
     if (uploadId) this.unfinished.hide(uploadId);
     if (state === 'aborted' && !item.cancelling) this.#drop(item);
     this.announcer.tell(name, item.look);
-    this.changes.announce();
+    this.#listChanged();
   }
 
   async #abort(item: Item): Promise<void> {
@@ -158,7 +167,7 @@ export class Session {
     if (item.look === 'done' || item.cancelling) return;
     item.cancelling = true;
     item.changes.announce();
-    this.changes.announce();
+    this.#listChanged();
     try {
       await item.upload.abort();
       this.#drop(item);
@@ -168,13 +177,13 @@ export class Session {
       item.changes.announce();
       this.notes.error(notCancelled(item.upload.name, error));
     }
-    this.changes.announce();
+    this.#listChanged();
   }
 
   #drop(item: Item): void {
     if (!this.items.includes(item)) return;
     this.items = this.items.filter((other) => other !== item);
     if (this.queue.uploads.includes(item.upload)) this.queue.remove(item.upload);
-    this.changes.announce();
+    this.#listChanged();
   }
 }

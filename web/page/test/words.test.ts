@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { UploadError, type Progress, type QueueProgress } from '@partgate/client';
+import * as words from '../src/words.js';
+
+const PROGRESS: Progress = {
+  totalBytes: 50e9,
+  storedBytes: 21.5e9,
+  sendingBytes: 0,
+  percent: 43,
+  bytesPerSecond: 0,
+  secondsLeft: null,
+  totalParts: 2000,
+  storedParts: 796,
+  resumedParts: 796,
+  connections: 0,
+  retries: 0,
+  retryInSeconds: null,
+  verifiedBytes: null,
+};
+const QUEUE: QueueProgress = {
+  totalBytes: 100,
+  storedBytes: 41,
+  sendingBytes: 0,
+  percent: 41.9,
+  bytesPerSecond: 1,
+  secondsLeft: 180,
+  total: 0,
+  done: 0,
+  failed: 0,
+  active: 0,
+};
+const COUNTS = { total: 0, done: 0, failed: 0, paused: 0, running: 0, moving: 0 };
+
+function explain(code: string, details: Partial<ConstructorParameters<typeof UploadError>[2]> = {}, progress = PROGRESS): words.ErrorWords {
+  return words.errorWords(new UploadError(code, 'it went wrong', { resumable: true, ...details }), progress, { max_size: 5e12 });
+}
+
+test('resuming_tells_the_parts_that_are_left', () => {
+  assert.equal(words.lookWords('resuming', PROGRESS), 'Resuming… 1,204 parts left');
+});
+
+test('retrying_counts_whole_seconds_down', () => {
+  assert.equal(words.lookWords('retrying', { ...PROGRESS, retryInSeconds: 4.2 }), 'Trying again in 5 s');
+  assert.equal(words.lookWords('retrying', PROGRESS), 'Trying again…');
+});
+
+test('every_error_says_what_happened_what_was_kept_and_what_to_do', () => {
+  const codes = [
+    'unreachable', 'stalled', 'file_unreadable', 'file_changed', 'gone', 'unauthorized', 'forbidden', 'signature_refused',
+    'storage_refused', 'wrong_object', 'invalid_answer', 'cancelled', 'quota_exceeded', 'too_large', 'object_exists',
+    'storage_rejected', 'storage_unavailable', 'database_unavailable', 'overloaded', 'busy', 'checksum_mismatch',
+    'upload_gone', 'upload_not_found', 'internal', 'a_code_of_next_year',
+  ];
+  for (const code of codes) {
+    const { what, kept, todo } = explain(code);
+    for (const sentence of [what, kept, todo]) assert.match(sentence, /^[A-Z0-9].*\.$/s, `${code}: ${sentence}`);
+  }
+});
+
+test('a_changed_file_can_be_started_anew_and_nothing_was_mixed', () => {
+  const { kept, remedies } = explain('file_changed');
+  assert.match(kept, /Nothing was mixed/);
+  assert.equal(remedies[0], 'restart');
+});
+
+test('a_file_that_cannot_be_read_is_to_be_chosen_again', () => {
+  assert.equal(explain('file_unreadable').remedies[0], 'choose');
+});
+
+test('too_large_names_the_limit', () => {
+  const problem = { code: 'too_large', detail: '', status: 413, title: '', type: '', limit: 2e9 };
+  assert.match(explain('too_large', { problem }).what, /2 GB/);
+  assert.match(explain('too_large').what, /5 TB/);
+});
+
+test('what_was_kept_is_told_in_bytes', () => {
+  assert.match(explain('stalled').kept, /^21\.5 GB of 50 GB are kept/);
+  assert.equal(explain('stalled', {}, { ...PROGRESS, storedBytes: 0 }).kept, 'Nothing was stored yet.');
+});
+
+test('unknown_errors_are_told_in_their_own_words', () => {
+  assert.equal(explain('a_code_of_next_year').what, 'It went wrong.');
+});
+
+test('the_trace_has_what_an_operator_looks_for', () => {
+  const error = new UploadError('storage_refused', 'no', { resumable: true, storageCode: 'AccessDenied', part: 1312 });
+  assert.equal(words.errorTrace(error), 'storage_refused · AccessDenied · part 1,312');
+});
+
+test('the_title_tells_percent_and_time', () => {
+  assert.equal(words.titleWords(COUNTS, QUEUE), 'Upload – partgate');
+  assert.equal(words.titleWords({ ...COUNTS, total: 2, running: 2 }, QUEUE), '41 % · 3 min left – partgate');
+  assert.equal(words.titleWords({ ...COUNTS, total: 2, done: 2 }, QUEUE), 'Done – partgate');
+  assert.equal(words.titleWords({ ...COUNTS, total: 2, failed: 1, done: 1 }, QUEUE), '1 stopped – partgate');
+});
+
+test('announcements_gather_files', () => {
+  assert.equal(words.announcement([['a.jpg', 'done']]), 'a.jpg: done.');
+  assert.equal(
+    words.announcement([['a.jpg', 'done'], ['b.jpg', 'done'], ['c.jpg', 'failed'], ['d.jpg', 'waiting']]),
+    '2 files: done. c.jpg: stopped.',
+  );
+  assert.equal(words.announcement([['d.jpg', 'waiting']]), '');
+});
+
+test('the_destination_has_bucket_and_folder', () => {
+  assert.deepEqual(words.destinationWords({ store: 'https://s3.example.com', bucket: 'archive', prefix: '/in/' }), {
+    bucket: 'archive/in',
+    at: 'on s3.example.com',
+  });
+  assert.equal(words.destinationWords({}), null);
+});
+
+test('a_page_without_settings_still_promises_what_holds', () => {
+  assert.deepEqual(words.promiseWords({}), ['What is interrupted can be continued later.', 'Keep this tab open while bytes move.']);
+});
