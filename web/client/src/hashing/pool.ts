@@ -1,5 +1,6 @@
 import type { HashKind } from './algorithms.js';
 import { toBase64, toHex } from './bytes.js';
+import { HashingUnavailable } from './unavailable.js';
 import type { HashResult } from './worker.js';
 
 /** Reading is the bound, not hashing: two readers saturate most disks. */
@@ -12,11 +13,6 @@ type Engine = { hash(blob: Blob, kind: HashKind): Promise<Uint8Array>; end(): vo
 
 /** Where the worker's file is; beside this module unless an app's bundler wants it elsewhere. */
 export type WorkerUrl = string | URL;
-
-/** The file could not be hashed because hashing itself does not work here, as opposed to the file being unreadable. */
-export class HashingUnavailable extends Error {
-  override readonly name = 'HashingUnavailable';
-}
 
 /** Hashes Blobs in workers, or right here where there are none (Node, or a worker that cannot be loaded). */
 export class HashPool {
@@ -177,10 +173,7 @@ function inThread(url: WorkerUrl): Engine {
   };
 }
 
-/** Errors of reading keep their name; any other is the fault of hashing (WebAssembly forbidden by the page's policy). */
+/** The worker's error, as one of this thread. */
 function failure({ name, message }: { name: string; message: string }): Error {
-  if (name === 'NotReadableError' || name === 'NotFoundError' || name === 'SecurityError') {
-    return new DOMException(message, name);
-  }
-  return new HashingUnavailable(message);
+  return name === 'HashingUnavailable' ? new HashingUnavailable(message) : new DOMException(message, name);
 }

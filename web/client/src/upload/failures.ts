@@ -1,6 +1,5 @@
 /** Why a transfer stopped, in words that say what to do. */
 import { UploadError } from '../errors.js';
-import { HashingUnavailable } from '../hashing/pool.js';
 import type { Failure } from '../transfer/transfer.js';
 
 export function failureError(failure: Failure): UploadError {
@@ -37,7 +36,7 @@ export function failureError(failure: Failure): UploadError {
 /** What reading the file said; or that hashing itself does not work here. */
 export function unreadable(cause: unknown): UploadError {
   if (cause instanceof UploadError) return cause;
-  if (cause instanceof HashingUnavailable) {
+  if (cause instanceof Error && cause.name === 'HashingUnavailable') {
     const message = `Checksums cannot be computed here: ${cause.message}.`;
     return new UploadError('hashing_unavailable', message, { resumable: false, cause });
   }
