@@ -49,6 +49,7 @@ class Run {
   readonly stop = new AbortController();
   readonly upload: Upload;
   #before: Progress | null = null;
+  #uploadId: string | null = null;
 
   constructor(file: Blob, { tokens, ...options }: Options, add?: (options: UploadOptions) => Upload) {
     const all: UploadOptions = { ...options, signal: this.stop.signal };
@@ -104,7 +105,9 @@ class Run {
     if (now.storedBytes + now.sendingBytes > now.totalBytes) lie('more than everything');
     if (now.storedParts > now.totalParts) lie('more parts than there are');
     if (Object.values(now).some((value) => typeof value === 'number' && !Number.isFinite(value))) lie('no number');
-    if (before && now.storedBytes < before.storedBytes && this.states.at(-1) === 'uploading') lie(`stored went back from ${before.storedBytes}`);
+    const goesOn = this.upload.uploadId === this.#uploadId && this.states.at(-1) === 'uploading';
+    this.#uploadId = this.upload.uploadId;
+    if (before && goesOn && now.storedBytes < before.storedBytes) lie(`stored went back from ${before.storedBytes}`);
   }
 }
 

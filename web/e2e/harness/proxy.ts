@@ -34,7 +34,7 @@ export type Fault =
   | { do: 'answer'; status: number; headers?: Record<string, string>; body?: string }
   /** The connection is reset after so many bytes of the body. */
   | { do: 'cut'; after: number }
-  /** Nothing more of the body is read after so many bytes, and nothing is answered. */
+  /** Nothing more of the body is read after so many bytes, until `release`. */
   | { do: 'stall'; after: number }
   /** It goes through, and the answer waits until `release`. */
   | { do: 'hold' }
@@ -56,6 +56,8 @@ interface Armed extends Trap {
   released: Promise<void>;
 }
 
+const CATCH_UP_MS = 250;
+
 // Said by real servers with the connection, not with the message.
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding']);
 
@@ -68,6 +70,11 @@ export class Proxy {
   received = 0;
   /** Whether pages may not read the ETag. */
   hidesEtag = false;
+  /**
+   * Whether connections serve several requests. Chromium repeats a request by itself when a connection breaks that has
+   * served others; without this, the page learns of every break.
+   */
+  keepsConnections = true;
 
   readonly #target: string;
   readonly #port: number;
@@ -154,6 +161,7 @@ export class Proxy {
       at: Date.now(),
     };
     this.seen.push(seen);
+    if (!this.keepsConnections) outgoing.shouldKeepAlive = false;
     this.#underWay += 1;
     outgoing.once('close', () => (this.#underWay -= 1));
     incoming.on('error', () => {});
@@ -163,7 +171,7 @@ export class Proxy {
       armed.hits += 1;
     }
     const fault = armed?.fault;
-    const body = this.#body(incoming, seen, fault);
+    const body = this.#body(incoming, seen, armed);
     if (fault?.do === 'answer') {
       body.on('error', () => {}).resume();
       body.on('end', () => {
@@ -196,16 +204,19 @@ export class Proxy {
       if (!(await mayAnswer())) return cut();
       const answerHeaders = kept(answer.rawHeaders, this.hidesEtag);
       seen.status = answer.statusCode!;
+      // Answered before everything was sent: the rest is for nobody, but browsers want to be rid of it.
+      if (!incoming.complete) incoming.unpipe().resume();
       outgoing.writeHead(answer.statusCode!, answerHeaders);
       answer.pipe(this.#throttled()).pipe(outgoing);
     });
-    forwarded.on('error', cut);
+    forwarded.on('error', () => seen.status === null && cut());
     outgoing.once('close', () => forwarded.destroy());
     body.pipe(forwarded);
   }
 
   /** The body as it goes on, with what the fault does to it. */
-  #body(incoming: IncomingMessage, seen: Seen, fault: Fault | undefined): NodeJS.ReadableStream {
+  #body(incoming: IncomingMessage, seen: Seen, armed: Armed | undefined): NodeJS.ReadableStream {
+    const fault = armed?.fault;
     const counted = new Transform({
       transform: (chunk: Buffer, _, done) => {
         const at = seen.bytes;
@@ -213,9 +224,10 @@ export class Proxy {
         this.received += chunk.length;
         if (fault?.do === 'corrupt' && fault.at >= at && fault.at < seen.bytes) chunk[fault.at - at]! ^= 0x01;
         if (fault?.do === 'cut' && seen.bytes >= fault.after) return void incoming.socket.resetAndDestroy();
-        // Never calling back is what stops the reading.
-        if (fault?.do === 'stall' && seen.bytes >= fault.after) return;
-        void this.#turn(chunk.length).then(() => done(null, chunk));
+        const stalled = fault?.do === 'stall' && seen.bytes >= fault.after ? armed?.released : null;
+        void Promise.resolve(stalled)
+          .then(() => this.#turn(chunk.length))
+          .then(() => done(null, chunk));
       },
     });
     return incoming.pipe(counted);
@@ -232,7 +244,8 @@ export class Proxy {
   async #turn(bytes: number): Promise<void> {
     if (this.bytesPerSecond === Infinity) return;
     const now = Date.now();
-    const from = Math.max(now, this.#freeAt);
+    // A machine that has a lot to do is late; what it missed meanwhile may be caught up with.
+    const from = Math.max(now - CATCH_UP_MS, this.#freeAt);
     this.#freeAt = from + (bytes / this.bytesPerSecond) * 1_000;
     if (from > now) await pause(from - now);
   }

@@ -64,29 +64,34 @@ it('storage that asks to slow down is given the time it wants', async (scene) =>
 });
 
 it('a part whose answer was lost is not sent again', async (scene) => {
-  // Chromium itself repeats a request whose connection breaks, once.
-  const trap = scene.storeProxy.trap(({ part }) => part === 3, { do: 'lose' }, 2);
+  scene.storeProxy.keepsConnections = false;
+  const trap = scene.storeProxy.trap(({ part }) => part === 3, { do: 'lose' });
   const file = await scene.file('a.bin', 22 * MIB);
   const report = await (await scene.tab()).upload(file.path, { partSize }).then((run) => run.done());
   await expectIdentical(scene, report, file);
-  assert.equal(scene.storeProxy.puts(3).length, trap.hits, 'the library asks first whether storage has it');
+  assert.equal(trap.hits, 1);
+  assert.equal(scene.storeProxy.puts(3).length, 1, 'the library asks first whether storage has it');
+  assert.deepEqual(report.failedParts.map(({ number }) => number), [3]);
 });
 
 it('connections that break in the middle of parts cost those parts only', async (scene) => {
-  for (const number of [1, 3]) scene.storeProxy.trap(({ part }) => part === number, { do: 'cut', after: 2 * MIB }, 2);
+  scene.storeProxy.keepsConnections = false;
+  for (const number of [1, 3]) scene.storeProxy.trap(({ part }) => part === number, { do: 'cut', after: 2 * MIB });
   const file = await scene.file('a.bin', 22 * MIB);
   const report = await (await scene.tab()).upload(file.path, { partSize }).then((run) => run.done());
   await expectIdentical(scene, report, file);
   for (const number of [2, 4, 5]) assert.equal(scene.storeProxy.puts(number).length, 1);
+  for (const number of [1, 3]) assert.equal(scene.storeProxy.puts(number).length, 2);
 });
 
 it('a connection that stalls is cut and its part sent again', async (scene) => {
-  const trap = scene.storeProxy.trap(({ part }) => part === 2, { do: 'stall', after: MIB });
+  // Not one of the first: what a part takes must be known before a stall can be.
+  const trap = scene.storeProxy.trap(({ part }) => part === 4, { do: 'stall', after: MIB });
   const file = await scene.file('a.bin', 22 * MIB);
-  const report = await (await scene.tab()).upload(file.path, { partSize }).then((run) => run.done(60_000));
+  const report = await (await scene.tab()).upload(file.path, { partSize, maxConnections: 2 }).then((run) => run.done());
   assert.equal(trap.hits, 1);
   await expectIdentical(scene, report, file);
-  for (const number of [1, 3, 4, 5]) assert.equal(scene.storeProxy.puts(number).length, 1);
+  for (const number of [1, 2, 3, 5]) assert.equal(scene.storeProxy.puts(number).length, 1);
 }, { timeout: 90_000 });
 
 it('URLs that expire during the upload are signed again', async (scene) => {
@@ -129,7 +134,7 @@ it('storage that refuses every signature stops the upload, and it can be gone on
   const { error } = await run.failed();
   assert.deepEqual([error.code, error.resumable], ['signature_refused', true]);
   assert.match(error.message, /partgate doctor/);
-  assert.ok(trap.hits <= 12, `${trap.hits} attempts`);
+  assert.ok(trap.hits <= 3 * 3, `${trap.hits} attempts of three parts`);
   trap.release();
   await run.resume();
   await expectIdentical(scene, await run.done(), file);
@@ -171,7 +176,7 @@ it('a quiet upload sends every part once', async (scene) => {
   const report = await (await scene.tab()).upload(file.path, { partSize }).then((run) => run.done());
   await expectIdentical(scene, report, file);
   expectEachSentOnce(scene.storeProxy);
-  assert.ok(signCalls(scene.gatewayProxy.seen) <= 2, 'a window is signed in one call');
+  assert.ok(signCalls(scene.gatewayProxy.seen) <= 5, `${signCalls(scene.gatewayProxy.seen)} calls to sign nine parts`);
 });
 
 const signCalls = (seen: { method: string; path: string }[]) => seen.filter(({ method, path }) => method === 'POST' && path.endsWith('/sign')).length;
