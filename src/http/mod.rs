@@ -80,7 +80,6 @@ pub fn router(gateway: Gateway) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(in_flight());
     let operations = Router::new()
-        .route("/", get(page::index))
         .route("/healthz", get(operations::healthz))
         .route("/readyz", get(operations::readyz))
         .route("/metrics", get(operations::metrics))
@@ -93,6 +92,7 @@ pub fn router(gateway: Gateway) -> Router {
     uploads
         .merge(proxied)
         .merge(operations)
+        .merge(page::routes(&gateway.service.terms()))
         .method_not_allowed_fallback(error::method_not_allowed)
         .fallback(error::no_such_route)
         .layer(layers)
@@ -117,7 +117,8 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers(headers.into_iter().chain(checksums.into_iter().flatten()).collect::<Vec<_>>())
-        .expose_headers([header::LOCATION, header::RETRY_AFTER, context::REQUEST_ID])
+        // Date: how long a URL is good for is told by this clock, which need not be the browser's.
+        .expose_headers([header::DATE, header::LOCATION, header::RETRY_AFTER, context::REQUEST_ID])
         .max_age(Duration::from_secs(600))
 }
 

@@ -20,6 +20,7 @@ mod requested;
 mod sign;
 mod status;
 mod sweep;
+mod terms;
 
 #[cfg(test)]
 mod model_tests;
@@ -45,6 +46,7 @@ pub use requested::{RequestedPart, StoredClaim};
 pub use sign::{SignedBatch, SignedUploadPart};
 pub use status::{StatusQuery, StatusView};
 pub use sweep::{SweepAction, SweepMode, SweepReport};
+pub use terms::Terms;
 
 /// Who calls, and what they may.
 #[derive(Debug, Clone, PartialEq, Eq)]

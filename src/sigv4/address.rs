@@ -102,8 +102,8 @@ impl BucketAddress {
         format!("{}{}", self.origin(), self.object_path(key))
     }
 
-    /// `https://host[:port]`
-    pub(super) fn origin(&self) -> String {
+    /// `https://host[:port]`: where requests for the bucket's objects go.
+    pub fn origin(&self) -> String {
         format!("{}://{}", self.scheme, self.host)
     }
 

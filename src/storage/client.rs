@@ -153,6 +153,12 @@ impl Storage {
         &self.settings.profile
     }
 
+    /// `scheme://host[:port]` of every URL that is signed here, with the bucket's label where it is in the host.
+    #[must_use]
+    pub fn public_origin(&self) -> String {
+        self.public_address.origin()
+    }
+
     /// The URL of an object, without any right to it.
     #[must_use]
     pub fn object_url(&self, key: &str) -> String {

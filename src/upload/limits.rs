@@ -25,6 +25,14 @@ impl Limits {
         min_part_bytes: 5 * MIB,
         max_part_bytes: 5 * GIB,
     };
+
+    /// The largest object that can be made of parts, bytes. A store may name a largest object that its parts cannot
+    /// reach (AWS at its limit: exactly reachable).
+    #[must_use]
+    pub fn largest_object_bytes(&self) -> u64 {
+        let reachable_bytes = self.max_part_bytes.saturating_mul(self.max_parts.into());
+        self.max_object_bytes.min(reachable_bytes)
+    }
 }
 
 impl Default for Limits {

@@ -62,9 +62,7 @@ impl Plan {
             return Err(PlanError::EmptyPart);
         }
         let size = size_bytes.unwrap_or(0);
-        // A store may name a largest object that its parts cannot reach (AWS at its limit: exactly reachable).
-        let reachable_bytes = limits.max_part_bytes.saturating_mul(limits.max_parts.into());
-        let max_bytes = limits.max_object_bytes.min(reachable_bytes);
+        let max_bytes = limits.largest_object_bytes();
         if size > max_bytes {
             return Err(PlanError::TooLarge { size_bytes: size, max_bytes });
         }

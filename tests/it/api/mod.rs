@@ -9,6 +9,7 @@ mod errors;
 mod http;
 mod lifecycle;
 mod objects;
+mod page;
 mod proof;
 mod proxied;
 mod resume;

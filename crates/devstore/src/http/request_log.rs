@@ -104,7 +104,9 @@ pub(super) async fn record(State(log): State<RequestLog>, request: Request, next
     // A client that asks first (Expect: 100-continue) waits for the refusal and sends no body to drain.
     let asks_first = request.headers().contains_key(EXPECT);
     let request = if asks_first { request } else { request.map(DrainOnDrop::wrap) };
+    let mut unanswered = Unanswered::begin();
     let mut response = next.run(request).await;
+    unanswered.is_answered = true;
     let status = response.status().as_u16();
     let entry = LoggedRequest {
         method: method.as_str().to_owned(),
@@ -135,6 +137,27 @@ pub(super) async fn record(State(log): State<RequestLog>, request: Request, next
         response.headers_mut().insert("x-amz-request-id", value);
     }
     response
+}
+
+/// Says when a request begins, and when it ends without an answer because its client has gone: so the log tells
+/// whether anything is under way.
+struct Unanswered {
+    is_answered: bool,
+}
+
+impl Unanswered {
+    fn begin() -> Self {
+        tracing::debug!(target: "devstore", "began");
+        Self { is_answered: false }
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            tracing::debug!(target: "devstore", "dropped: the client has gone");
+        }
+    }
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

@@ -159,14 +159,61 @@ async fn a_bucket_of_dev_lets_any_page_upload_and_read_checksums() {
     space.bucket = format!("dev-{}", crate::support::unique());
     space.store().ensure_bucket(&space.bucket).await.unwrap();
     space.store().ensure_bucket(&space.bucket).await.unwrap();
-    let response = preflight(&space, APP, "PUT", "x-amz-checksum-crc64nvme").await;
+    // What the one PUT of a small file carries.
+    let headers = "content-type,if-none-match,x-amz-checksum-crc64nvme,x-amz-meta-partgate-upload-id";
+    let response = preflight(&space, APP, "PUT", headers).await;
     assert_eq!(
         (response.status().as_u16(), header(&response, "access-control-allow-origin").as_str()),
         (200, "*")
     );
+    assert_ne!(header(&response, "access-control-max-age"), "", "a preflight for every part");
     let exposed = header(&response, "access-control-expose-headers").to_lowercase();
     for name in ["etag", "x-amz-checksum-crc64nvme", "x-amz-version-id"] {
         assert!(exposed.contains(name), "{exposed}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_can_read_every_refusal_of_a_bucket_of_dev() {
+    if embedded("a_page_can_read_every_refusal_of_a_bucket_of_dev").is_none() {
+        return;
+    }
+    let mut space = space().await;
+    space.bucket = format!("dev-{}", crate::support::unique());
+    space.store().ensure_bucket(&space.bucket).await.unwrap();
+    let key = space.key("file");
+    space.put(&key, "taken").await;
+    let upload_id = space.create(&key).await;
+
+    let part = || space.presign_part(&key, &upload_id, 1);
+    let mut expired = part();
+    expired.signed_at = std::time::SystemTime::now() - std::time::Duration::from_secs(61);
+    let wrong_bytes = part().header("x-amz-checksum-crc32", "AAAAAA==");
+    let gone = space.presign_part(&key, "no-such-upload", 1);
+    let taken = space.presign("PUT", &key).header("if-none-match", "*");
+    let unsigned_header = part();
+    let longer = part().header("content-length", "2");
+    for (presign, sent, status, code) in [
+        (&expired, &[][..], 403, "AccessDenied"),
+        (&unsigned_header, &[("x-amz-copy-source", "/b/k")], 403, "AccessDenied"),
+        (&longer, &[], 403, "SignatureDoesNotMatch"),
+        (&wrong_bytes, &[("x-amz-checksum-crc32", "AAAAAA==")], 400, "BadDigest"),
+        (&gone, &[], 404, "NoSuchUpload"),
+        (&taken, &[("if-none-match", "*")], 412, "PreconditionFailed"),
+    ] {
+        let mut request = space.http.put(space.url(presign)).header("origin", APP).body("x");
+        for (name, value) in sent {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap();
+        let (origin, exposed) = (
+            header(&response, "access-control-allow-origin"),
+            header(&response, "access-control-expose-headers"),
+        );
+        assert_eq!((origin.as_str(), exposed.contains("x-amz-request-id")), ("*", true), "{code}");
+        assert_eq!(response.status(), status, "{code}");
+        let body = response.text().await.unwrap();
+        assert!(body.contains(&format!("<Code>{code}</Code>")), "{body}");
     }
 }
 
