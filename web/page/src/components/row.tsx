@@ -56,14 +56,14 @@ export function Row({ item, session, place, terse }: RowProps) {
           <FileName name={upload.name} />
           {item.folder && <span class="folder" title={item.folder}>{item.folder}</span>}
         </div>
-        <p class="row-speed">{speed(look, progress)}</p>
+        <p class="row-speed">{speed(look, progress) || <span class="narrow-only">{sentWords(look, progress)}</span>}</p>
         {bar && <RowBar look={look} progress={progress} name={upload.name} />}
         <p class="row-state">
           {lookWords(look, progress)}
           {look === 'done' && upload.result && <span class="quiet proof"> · {provenShort(upload.result)}</span>}
           {short && <span class="quiet"> · {short.what}</span>}
         </p>
-        <p class="row-size">{amount(look, progress)}</p>
+        <p class="row-size"><Amount look={look} progress={progress} /></p>
         <div class="row-actions">
           {look === 'done' && upload.uploadId && (
             <a
@@ -190,9 +190,16 @@ function speed(look: Look, { bytesPerSecond, secondsLeft }: Progress): string {
   return secondsLeft === null ? rate(bytesPerSecond) : `${rate(bytesPerSecond)} · ${timeLeft(secondsLeft)}`;
 }
 
-function amount(look: Look, progress: Progress): string {
-  const { totalBytes, storedBytes, sendingBytes } = progress;
+/** In a narrow window only the percent stands beside the state; the bytes have the line below. */
+function Amount({ look, progress }: { look: Look; progress: Progress }) {
+  const sent = sentWords(look, progress);
+  if (!sent) return <>{bytes(progress.totalBytes)}</>;
+  return <><span class="wide-only">{sent} · </span>{percent(progress.percent)}</>;
+}
+
+/** `4.21 GB of 50 GB`; nothing when there is nothing or everything. */
+function sentWords(look: Look, { totalBytes, storedBytes, sendingBytes }: Progress): string {
   const sent = storedBytes + sendingBytes;
-  if (look === 'done' || look === 'finishing' || look === 'verifying' || sent === 0) return bytes(totalBytes);
-  return `${movingBytes(sent)} of ${bytes(totalBytes)} · ${percent(progress.percent)}`;
+  if (look === 'done' || look === 'finishing' || look === 'verifying' || sent === 0) return '';
+  return `${movingBytes(sent)} of ${bytes(totalBytes)}`;
 }

@@ -1,9 +1,11 @@
 import { folderOf } from '../format.js';
 import type { FoundFile } from './found.js';
 
-/** What an `<input type="file">` holds. A folder's files tell where they lay. */
+/** What an `<input type="file">` holds. A folder's files tell where they lay, and come in the order of their paths. */
 export function filesOfInput(input: HTMLInputElement): FoundFile[] {
-  return [...(input.files ?? [])].map((file) => ({ file, folder: folderOf(file.webkitRelativePath) }));
+  return [...(input.files ?? [])]
+    .sort((a, b) => a.webkitRelativePath.localeCompare(b.webkitRelativePath, 'en', { numeric: true }))
+    .map((file) => ({ file, folder: folderOf(file.webkitRelativePath) }));
 }
 
 /**
