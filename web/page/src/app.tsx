@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useCallback, useState } from 'preact/hooks';
 import { DropArea } from './components/drop-area.js';
 import { Filter, FILTER_FROM, isShown, type Shown } from './components/filter.js';
 import { NoteList } from './components/notes.js';
@@ -6,9 +6,10 @@ import { Overall } from './components/overall.js';
 import { QuestionDialog } from './components/question.js';
 import { Row } from './components/row.js';
 import { UnfinishedSection } from './components/unfinished.js';
-import { VirtualList } from './components/virtual-list.js';
+import { VirtualList, type RowPlace } from './components/virtual-list.js';
 import { Logo } from './components/logo.js';
 import { useChanges } from './model/hooks.js';
+import type { Item } from './model/item.js';
 import type { Announcer } from './model/announcer.js';
 import type { Session } from './model/session.js';
 import { destinationWords } from './words.js';
@@ -50,6 +51,10 @@ function Uploads({ session }: { session: Session }) {
   const counts = session.counts();
   const filtered = counts.total >= FILTER_FROM;
   const crowded = counts.failed > FAILURES_SPELLED_OUT;
+  const row = useCallback(
+    (item: Item, place: RowPlace) => <Row item={item} session={session} place={place} terse={crowded} />,
+    [session, crowded],
+  );
   const items = filtered ? session.items.filter((item) => isShown(item, shown)) : session.items;
   return (
     <section class="section" aria-label="Uploads">
@@ -58,7 +63,7 @@ function Uploads({ session }: { session: Session }) {
         <VirtualList
           items={items}
           label="Uploads"
-          render={(item, place) => <Row item={item} session={session} place={place} terse={crowded} />}
+          render={row}
         />
         {items.length === 0 && <p class="nothing">Nothing here now.</p>}
       </div>

@@ -295,17 +295,21 @@ export function provenShort({ proven, completion }: Uploaded): string {
   return 'size proven';
 }
 
-/** A state in the event log; `null` for what is not worth a line. */
+/** The beginning of sending in the event log, once the parts are counted. */
+export function sendingLogWords({ totalParts, storedParts, resumedParts }: Progress): string {
+  const left = totalParts - storedParts;
+  if (resumedParts > 0) return `${count(storedParts)} of ${plural(totalParts, 'part')} are stored already; sending the other ${count(left)}`;
+  return left === totalParts ? `sending ${plural(totalParts, 'part')}` : `sending the other ${plural(left, 'part')}`;
+}
+
+/** A state in the event log; `null` for what is not worth a line, or is told otherwise. */
 export function stateLogWords(state: State, upload: Upload): string | null {
   const { progress } = upload;
   switch (state) {
     case 'idle':
     case 'waiting':
-      return null;
     case 'uploading':
-      return progress.resumedParts > 0
-        ? `going on: ${plural(progress.totalParts - progress.storedParts, 'part')} to send`
-        : `sending ${plural(progress.totalParts, 'part')}`;
+      return null;
     case 'retrying':
       return progress.retryInSeconds ? `trying again in ${duration(progress.retryInSeconds)}` : 'trying again';
     case 'done':
@@ -329,14 +333,11 @@ export function partWords(event: PartEvent): string {
   return `part ${count(event.number)}: ${event.reason ?? 'failed'}, sent again`;
 }
 
-/** A notice in the event log. */
-export function noticeWords(notice: Notice, upload: Upload): string {
-  const { resumedParts, storedBytes } = upload.progress;
+/** A notice in the event log; `null` for what the beginning of sending tells with numbers. */
+export function noticeWords(notice: Notice): string | null {
   switch (notice.code) {
     case 'resumed':
-      return resumedParts > 0
-        ? `${plural(resumedParts, 'part')} (${bytes(storedBytes)}) are stored already and are not sent again`
-        : 'parts that are stored already are not sent again';
+      return null;
     case 'started_anew':
       return 'the earlier upload is gone from the gateway; a new one begins';
     case 'other_content':
@@ -372,6 +373,7 @@ export function promiseWords({ max_size, lifetime_seconds }: Gateway): string[] 
 /** The one line above the overall bar. */
 export function overallWords(counts: Counts, queue: QueueProgress): string {
   const files = plural(counts.total, 'file');
+  if (counts.offline > 0 && counts.moving === 0) return 'Waiting for the network';
   if (counts.running > 0) {
     const open = counts.total - counts.done - counts.failed;
     return counts.done + counts.failed === 0 ? `Uploading ${files}` : `Uploading ${count(open)} of ${files}`;

@@ -30,7 +30,7 @@ const QUEUE: QueueProgress = {
   failed: 0,
   active: 0,
 };
-const COUNTS = { total: 0, done: 0, failed: 0, paused: 0, running: 0, moving: 0 };
+const COUNTS = { total: 0, done: 0, failed: 0, paused: 0, running: 0, offline: 0, moving: 0 };
 
 function explain(code: string, details: Partial<ConstructorParameters<typeof UploadError>[2]> = {}, progress = PROGRESS): words.ErrorWords {
   return words.errorWords(new UploadError(code, 'it went wrong', { resumable: true, ...details }), progress, { max_size: 5e12 });
@@ -114,4 +114,10 @@ test('the_destination_has_bucket_and_folder', () => {
 
 test('a_page_without_settings_still_promises_what_holds', () => {
   assert.deepEqual(words.promiseWords({}), ['What is interrupted can be continued later.', 'Keep this tab open while bytes move.']);
+});
+
+test('the_log_tells_how_many_parts_are_sent', () => {
+  assert.equal(words.sendingLogWords(PROGRESS), '796 of 2,000 parts are stored already; sending the other 1,204');
+  assert.equal(words.sendingLogWords({ ...PROGRESS, storedParts: 0, resumedParts: 0 }), 'sending 2,000 parts');
+  assert.equal(words.sendingLogWords({ ...PROGRESS, storedParts: 1999, resumedParts: 0 }), 'sending the other 1 part');
 });

@@ -50,6 +50,7 @@ export function Overall({ session }: { session: Session }) {
 }
 
 function tone(counts: Counts): string {
+  if (counts.offline > 0 && counts.moving === 0) return 'attention';
   if (counts.running > 0) return 'active';
   if (counts.paused > 0) return 'quiet';
   return counts.failed > 0 ? 'bad' : 'good';

@@ -1,9 +1,11 @@
 import { Fragment, type ComponentChildren, type Ref } from 'preact';
 import { useCallback, useEffect, useLayoutEffect, useReducer, useRef } from 'preact/hooks';
-import { heightBetween, spanOf } from '../virtual.js';
+import { heightBetween, spanOf, type Span } from '../virtual.js';
 
 /** Rows beyond the window's edges, in pixels: what a turn of the wheel shows is there already. */
-const MARGIN = 400;
+const MARGIN = 800;
+/** When fewer pixels of rows are left, more are made: not at every row that passes. */
+const RESERVE = 240;
 /** So many rows cost nothing, and the browser's own search finds them. */
 const WHOLE = 60;
 /** Until a row was measured. */
@@ -12,6 +14,7 @@ const FIRST_GUESS = 80;
 interface VirtualListProps<T> {
   items: readonly T[];
   label: string;
+  /** Must stay the same function while rows stay the same: a row is rendered anew only for another one. */
   render: (item: T, place: RowPlace) => ComponentChildren;
 }
 
@@ -30,22 +33,23 @@ export function VirtualList<T extends { readonly id: number }>({ items, label, r
   const list = useRef<HTMLUListElement>(null);
   const [, update] = useReducer((version: number) => version + 1, 0);
   const heights = useRef(new Map<number, number>()).current;
-  const guess = useRef(FIRST_GUESS);
+  const guess = useRef<number | null>(null);
   const focused = useRef<number | null>(null);
   const shown = useRef({ first: 0, end: 0 });
+  const made = useRef(new Map<number, Made>());
 
-  const heightOf = (index: number): number => heights.get(items[index]?.id ?? -1) ?? guess.current;
-  const visible = (): { first: number; end: number } => {
+  const heightOf = (index: number): number => heights.get(items[index]?.id ?? -1) ?? guess.current ?? FIRST_GUESS;
+  const visible = (margin: number): Span => {
     if (items.length <= WHOLE) return { first: 0, end: items.length };
     const top = list.current?.getBoundingClientRect().top ?? 0;
-    return spanOf(items.length, heightOf, -top - MARGIN, window.innerHeight - top + MARGIN);
+    return spanOf(items.length, heightOf, -top - margin, window.innerHeight - top + margin);
   };
 
   const rows = useRows((id, height) => {
     if (heights.get(id) === height) return;
     heights.set(id, height);
     // The smallest row is a closed one: what the others will be like.
-    guess.current = Math.min(...heights.values());
+    guess.current = guess.current === null ? height : Math.min(guess.current, height);
     update(0);
   });
 
@@ -54,29 +58,51 @@ export function VirtualList<T extends { readonly id: number }>({ items, label, r
     const look = (): void => {
       frame ||= requestAnimationFrame(() => {
         frame = 0;
-        const { first, end } = visible();
-        if (first !== shown.current.first || end !== shown.current.end) update(0);
+        const { first, end } = visible(RESERVE);
+        if (first < shown.current.first || end > shown.current.end) update(0);
       });
     };
+    // In another width rows have other heights.
+    let width = window.innerWidth;
+    const resize = (): void => {
+      if (width !== window.innerWidth) {
+        width = window.innerWidth;
+        for (const id of [...heights.keys()]) if (!rows.has(id)) heights.delete(id);
+        guess.current = null;
+      }
+      look();
+    };
     addEventListener('scroll', look, { passive: true });
-    addEventListener('resize', look);
+    addEventListener('resize', resize);
     return () => {
       cancelAnimationFrame(frame);
       removeEventListener('scroll', look);
-      removeEventListener('resize', look);
+      removeEventListener('resize', resize);
     };
   });
 
   // The first render does not know yet where the list lies.
   useLayoutEffect(() => update(0), []);
 
-  const span = visible();
+  const span = visible(MARGIN);
   shown.current = span;
   const indices: number[] = [];
   for (let index = span.first; index < span.end; index += 1) indices.push(index);
   const kept = items.findIndex((item) => item.id === focused.current);
   if (kept >= 0 && kept < span.first) indices.unshift(kept);
   if (kept >= span.end) indices.push(kept);
+
+  // The same node again tells Preact that there is nothing to do: only rows that come are rendered.
+  const before = made.current;
+  made.current = new Map();
+  const rowOf = (item: T, index: number): ComponentChildren => {
+    const old = before.get(item.id);
+    const same = old !== undefined && old.render === render && old.index === index && old.total === items.length;
+    const place = { ref: rows.ref(item.id), 'aria-setsize': items.length, 'aria-posinset': index + 1 };
+    const now = same ? old : { render, index, total: items.length, row: render(item, place) };
+    made.current.set(item.id, now);
+    return now.row;
+  };
 
   return (
     <ul
@@ -89,18 +115,25 @@ export function VirtualList<T extends { readonly id: number }>({ items, label, r
       {indices.map((index, at) => {
         const item = items[index];
         if (!item) return null;
-        const before = heightBetween(heightOf, (indices[at - 1] ?? -1) + 1, index);
-        const place = { ref: rows(item.id), 'aria-setsize': items.length, 'aria-posinset': index + 1 };
+        const gap = heightBetween(heightOf, (indices[at - 1] ?? -1) + 1, index);
         return (
           <Fragment key={item.id}>
-            {before > 0 && <Spacer height={before} />}
-            {render(item, place)}
+            {gap > 0 && <Spacer height={gap} />}
+            {rowOf(item, index)}
           </Fragment>
         );
       })}
       <Spacer height={heightBetween(heightOf, (indices.at(-1) ?? -1) + 1, items.length)} />
     </ul>
   );
+}
+
+/** A row as it was rendered, and for what. */
+interface Made {
+  render: unknown;
+  index: number;
+  total: number;
+  row: ComponentChildren;
 }
 
 function Spacer({ height }: { height: number }) {
@@ -113,7 +146,10 @@ function idOf(target: EventTarget | null): number | null {
 }
 
 /** Measures rows as they come and grow; the answer gives each row its `ref`. */
-function useRows(measured: (id: number, height: number) => void): (id: number) => Ref<HTMLLIElement> {
+function useRows(measured: (id: number, height: number) => void): {
+  ref: (id: number) => Ref<HTMLLIElement>;
+  has: (id: number) => boolean;
+} {
   const latest = useRef(measured);
   latest.current = measured;
   const refs = useRef(new Map<number, (element: HTMLLIElement | null) => void>()).current;
@@ -127,11 +163,11 @@ function useRows(measured: (id: number, height: number) => void): (id: number) =
     }
   });
   useEffect(() => () => observer.current?.disconnect(), []);
-  return useCallback((id: number) => {
+  const ref = useCallback((id: number) => {
     const known = refs.get(id);
     if (known) return known;
     let mine: Element | null = null;
-    const ref = (element: HTMLLIElement | null): void => {
+    const set = (element: HTMLLIElement | null): void => {
       if (mine) {
         observer.current?.unobserve(mine);
         ids.delete(mine);
@@ -141,7 +177,8 @@ function useRows(measured: (id: number, height: number) => void): (id: number) =
       ids.set(element, id);
       observer.current?.observe(element);
     };
-    refs.set(id, ref);
-    return ref;
+    refs.set(id, set);
+    return set;
   }, []);
+  return { ref, has: (id) => refs.has(id) };
 }

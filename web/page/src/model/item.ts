@@ -1,6 +1,6 @@
 import type { PartEvent, State, Upload } from '@partgate/client';
 import { Changes } from './changes.js';
-import { noticeWords, partWords, stateLogWords } from '../words.js';
+import { noticeWords, partWords, sendingLogWords, stateLogWords } from '../words.js';
 
 /** What a row shows: the upload's state, and two that only a person sees apart. */
 export type Look =
@@ -33,6 +33,8 @@ export class Item {
   #upload: Upload;
   #forget: (() => void)[] = [];
   #logged = 0;
+  /** Sending began, and how many parts there are is not told yet. */
+  #toTell = false;
   readonly #onState: (item: Item) => void;
 
   constructor(
@@ -64,14 +66,22 @@ export class Item {
     this.#forget = [
       upload.on('state', (state) => {
         const words = stateLogWords(state, upload);
+        this.#toTell = state === 'uploading';
         if (words) this.#note(words, state === 'failed' || state === 'offline' || state === 'retrying');
         this.changes.announce();
         this.#onState(this);
       }),
-      upload.on('progress', () => this.changes.announce()),
+      upload.on('progress', (progress) => {
+        if (this.#toTell && progress.totalParts > 0) {
+          this.#toTell = false;
+          this.#note(sendingLogWords(progress), false);
+        }
+        this.changes.announce();
+      }),
       upload.on('part', (event) => this.#part(event)),
       upload.on('notice', (notice) => {
-        this.#note(noticeWords(notice, upload), notice.code !== 'resumed');
+        const words = noticeWords(notice);
+        if (words) this.#note(words, true);
         this.changes.announce();
       }),
     ];

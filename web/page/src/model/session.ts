@@ -17,6 +17,8 @@ export interface Counts {
   paused: number;
   /** Not at their end, and not stopped by anybody. */
   running: number;
+  /** Waiting for the network. */
+  offline: number;
   /** With bytes on their way: closing the page would stop them. */
   moving: number;
 }
@@ -45,13 +47,14 @@ export class Session {
   }
 
   counts(): Counts {
-    const counts: Counts = { total: this.items.length, done: 0, failed: 0, paused: 0, running: 0, moving: 0 };
+    const counts: Counts = { total: this.items.length, done: 0, failed: 0, paused: 0, running: 0, offline: 0, moving: 0 };
     for (const { look } of this.items) {
       if (look === 'done') counts.done += 1;
       else if (look === 'failed') counts.failed += 1;
       // In a paused queue nobody's turn comes.
       else if (look === 'paused' || (look === 'waiting' && this.queue.paused)) counts.paused += 1;
       else if (runs(look)) counts.running += 1;
+      if (look === 'offline') counts.offline += 1;
       if (moves(look)) counts.moving += 1;
     }
     return counts;
