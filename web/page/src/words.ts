@@ -112,7 +112,7 @@ export function errorWords(error: UploadError, progress: Progress, gateway: Gate
         kept: progress.storedBytes > 0
           ? `Nothing was mixed. The ${bytes(progress.storedBytes)} uploaded before are kept as they were.`
           : 'Nothing was mixed. What was uploaded before is kept as it was.',
-        todo: 'Start anew to upload the file as it is now, or find the unchanged one and choose it.',
+        todo: 'Find the unchanged file and choose it to go on. Or start anew: then what is kept is deleted, and the file is uploaded as it is now.',
         remedies: ['restart', 'choose'],
       };
     case 'file_unreadable':

@@ -15,7 +15,7 @@ export function Failure({ item, error, session }: { item: Item; error: UploadErr
   const apply = async (remedy: Remedy): Promise<void> => {
     switch (remedy) {
       case 'retry':
-        return session.resume(item);
+        return void session.resume(item);
       case 'restart':
         return session.restart(item);
       case 'choose': {

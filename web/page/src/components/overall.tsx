@@ -13,6 +13,7 @@ export function Overall({ session }: { session: Session }) {
   const share = (value: number): number => (progress.totalBytes === 0 ? 0 : value / progress.totalBytes);
   const sent = progress.storedBytes + progress.sendingBytes;
   const words = overallWords(counts, progress);
+  const pauses = counts.running > 0;
   const open = counts.total - counts.done - counts.failed;
   return (
     <section class="overall" data-testid="overall" data-tone={tone(counts)} aria-labelledby="overall-title">
@@ -26,9 +27,16 @@ export function Overall({ session }: { session: Session }) {
         </p>
       </div>
       <div class="overall-buttons">
-        {counts.running > 0 && <Button icon="pause" action="pause-all" onClick={() => session.pauseAll()}>Pause all</Button>}
-        {counts.running === 0 && counts.paused > 0 && (
-          <Button kind="primary" icon="play" action="resume-all" onClick={() => session.resumeAll()}>Resume all</Button>
+        {/* One button, so that it keeps the focus. */}
+        {(counts.running > 0 || counts.paused > 0) && (
+          <Button
+            kind={pauses ? 'plain' : 'primary'}
+            icon={pauses ? 'pause' : 'play'}
+            action={pauses ? 'pause-all' : 'resume-all'}
+            onClick={() => (pauses ? session.pauseAll() : session.resumeAll())}
+          >
+            {pauses ? 'Pause all' : 'Resume all'}
+          </Button>
         )}
         {open > 0 && <Button icon="close" action="cancel-all" onClick={() => void session.cancelAll()}>Cancel all</Button>}
         {counts.failed > 1 && (

@@ -77,9 +77,10 @@ export function Row({ item, session, place, terse }: RowProps) {
               {icon('download')}
             </a>
           )}
+          {/* Pause and resume are one button, so that it keeps the focus. */}
           {[...actionsOf(short), ...actionsFor(look)].map((action) => (
             <IconButton
-              key={action}
+              key={action === 'resume' ? 'pause' : action}
               icon={ACTIONS[action].icon}
               title={ACTIONS[action].title}
               label={`${ACTIONS[action].title}: ${upload.name}`}
@@ -127,13 +128,13 @@ function act(session: Session, item: Item, action: Action): void {
     case 'pause':
       return session.pause(item);
     case 'resume':
-      return session.resume(item);
+      return void session.resume(item);
     case 'cancel':
       return void session.cancel(item);
     case 'remove':
       return session.remove(item);
     case 'retry':
-      return session.resume(item);
+      return void session.resume(item);
     case 'restart':
       return session.restart(item);
   }

@@ -92,6 +92,22 @@ export function VirtualList<T extends { readonly id: number }>({ items, label, r
   if (kept >= 0 && kept < span.first) indices.unshift(kept);
   if (kept >= span.end) indices.push(kept);
 
+  // A row that goes away with the focus in it hands the focus to its neighbour.
+  const place = useRef(-1);
+  useLayoutEffect(() => {
+    const id = focused.current;
+    if (id === null) return;
+    const index = items.findIndex((item) => item.id === id);
+    if (index >= 0) {
+      place.current = index;
+      return;
+    }
+    focused.current = null;
+    if (document.activeElement !== document.body) return;
+    const neighbour = items[Math.min(place.current, items.length - 1)];
+    list.current?.querySelector<HTMLElement>(`[data-id="${neighbour?.id ?? ''}"] [aria-expanded]`)?.focus();
+  });
+
   // The same node again tells Preact that there is nothing to do: only rows that come are rendered.
   const before = made.current;
   made.current = new Map();

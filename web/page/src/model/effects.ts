@@ -18,6 +18,8 @@ export function attachEffects(session: Session): void {
     // A battery saver may refuse; the upload goes on without.
     lock = await navigator.wakeLock.request('screen').catch(() => null);
     asking = false;
+    // Everything may have been over before the answer came.
+    if (lock) await keepAwake();
   };
 
   const warn = (event: BeforeUnloadEvent): void => event.preventDefault();

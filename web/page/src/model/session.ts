@@ -85,22 +85,28 @@ export class Session {
     item.upload.pause();
   }
 
-  resume(item: Item): void {
-    item.upload.resume();
+  /** Goes on, or tries again. A file that could not be read is opened anew where there is a handle. */
+  async resume(item: Item): Promise<void> {
+    const { upload, handle } = item;
+    const file = upload.error?.code === 'file_unreadable' ? await handle?.getFile().catch(() => null) : null;
+    if (file && file.size === upload.size) this.chooseAgain(item, file, handle);
+    else upload.resume();
   }
 
   restart(item: Item): void {
     item.upload.restart();
   }
 
-  /** Reads the same file again, after it could not be read. */
+  /** Goes on with a file that was chosen again, because the first one could not be read or is another one. */
   chooseAgain(item: Item, file: File, handle?: FileSystemFileHandle): void {
     const { upload } = item;
-    if (file.size !== upload.size) {
+    // Of a changed file the size that it should have is not known here: the client finds out.
+    if (upload.error?.code !== 'file_changed' && file.size !== upload.size) {
       this.notes.error(notTheFile(upload, file));
       return;
     }
-    const options: UploadOptions = { name: upload.name };
+    const { handle: _former, ...kept } = upload.options;
+    const options: UploadOptions = { ...kept };
     if (upload.uploadId) options.uploadId = upload.uploadId;
     if (handle) options.handle = handle;
     item.handle = handle;
@@ -119,7 +125,7 @@ export class Session {
   remove(item: Item): void {
     const { upload } = item;
     this.#drop(item);
-    if (upload.state === 'failed' && upload.error?.resumable && upload.uploadId) void this.unfinished.show(upload.uploadId);
+    if (upload.state === 'failed' && upload.uploadId) void this.unfinished.show(upload.uploadId);
   }
 
   pauseAll(): void {
