@@ -21,7 +21,7 @@ const SAMPLE_ONE_IN: usize = 100;
 /// How much is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// The first, the last and some between: the file looks untouched.
+    /// The first, the last and some between: the file looks untouched. The rest is compared while others are sent.
     Sample,
     /// All: the file was touched, or nothing is known of when its upload began.
     All,

@@ -16,8 +16,14 @@ const EXPIRY_MARGIN: Duration = Duration::from_secs(15);
 const NEWEST_WEIGHT: f64 = 0.3;
 
 impl Transfer {
-    /// A part was hashed: again, if storage doubted it.
+    /// A part was hashed: again, if storage doubted it or had it before.
     pub(crate) fn hashed(&mut self, number: u32, checksum: String, now: Instant) {
+        if self.verifying.remove(&number) {
+            if self.checksums.get(&number).is_some_and(|before| *before != checksum) {
+                self.failure = Some(Failure::Changed(number));
+            }
+            return;
+        }
         self.hashing.remove(&number);
         match self.doubted.remove(&number) {
             Some(before) if before != checksum => self.failure = Some(Failure::Changed(number)),

@@ -101,7 +101,7 @@ struct Kept {
 /// The state machine.
 ///
 /// Invariant: a part number is in exactly one of `to_hash`, `hashing`, `to_sign`, `signed`, `in_flight`, `suspect`
-/// and `kept` (`each_part_is_in_one_place`).
+/// and `kept` (`each_part_is_in_one_place`). A kept part may be in `to_verify` or `verifying` besides.
 #[derive(Debug)]
 pub(crate) struct Transfer {
     setup: Setup,
@@ -122,6 +122,9 @@ pub(crate) struct Transfer {
     suspect: BTreeSet<u32>,
     kept: BTreeMap<u32, Kept>,
     kept_bytes: u64,
+    /// Storage had them before this run: hashed while others are sent, so that a changed file is never spliced.
+    to_verify: BTreeSet<u32>,
+    verifying: BTreeSet<u32>,
     unreported: Vec<StoredPart>,
     histories: HashMap<u32, (History, u32)>,
     concurrency: Concurrency,
@@ -161,6 +164,8 @@ impl Transfer {
             suspect: BTreeSet::new(),
             kept: BTreeMap::new(),
             kept_bytes: 0,
+            to_verify: BTreeSet::new(),
+            verifying: BTreeSet::new(),
             unreported: Vec::new(),
             histories: HashMap::new(),
             calling: false,
@@ -193,6 +198,10 @@ impl Transfer {
                 self.keep(part.number);
                 let checksum = proven.get(&part.number).or(part.checksum.as_ref());
                 self.checksums.extend(checksum.map(|checksum| (part.number, checksum.clone())));
+                let kept_kind = self.setup.algorithm != ChecksumAlgorithm::None;
+                if kept_kind && checksum.is_some() && !proven.contains_key(&part.number) {
+                    self.to_verify.insert(part.number);
+                }
             }
         }
     }
@@ -267,7 +276,10 @@ impl Transfer {
 
     /// Puts a part where its work begins. Whoever calls has taken it out of where it was.
     fn queue(&mut self, number: u32, not_before: Instant) {
-        let hashed = self.setup.algorithm == ChecksumAlgorithm::None || self.checksums.contains_key(&number);
+        // A checksum that only storage told is not this file's yet.
+        let told = self.to_verify.remove(&number);
+        let known = self.checksums.contains_key(&number) && !told;
+        let hashed = self.setup.algorithm == ChecksumAlgorithm::None || known;
         if hashed {
             self.to_sign.insert(number, not_before);
         } else {

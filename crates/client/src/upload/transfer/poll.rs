@@ -56,12 +56,20 @@ impl Transfer {
 
     fn poll_hash(&mut self) -> Option<Command> {
         let ahead = self.hashing.len() + self.to_sign.len() + self.signed.len();
-        if self.hashing.len() >= HASHERS || ahead > self.window() + 2 * self.concurrency.limit() {
+        if self.hashing.len() + self.verifying.len() >= HASHERS {
             return None;
         }
-        if let Some(number) = self.to_hash.pop_first() {
+        let far_enough = ahead > self.window() + 2 * self.concurrency.limit();
+        if let Some(number) = if far_enough { None } else { self.to_hash.pop_first() } {
             self.hashing.insert(number);
             return Some(Command::Hash(number));
+        }
+        if let Some(number) = self.to_verify.pop_first() {
+            self.verifying.insert(number);
+            return Some(Command::Hash(number));
+        }
+        if far_enough {
+            return None;
         }
         let buffered = ahead + self.in_flight.len() + self.suspect.len();
         let may_read = self.setup.grid.is_none() && self.hashing.is_empty();
@@ -145,7 +153,8 @@ impl Transfer {
     }
 
     fn poll_finished(&mut self) -> Option<Command> {
-        if self.calling || !self.hashing.is_empty() || !self.all_kept() {
+        let reading = [&self.hashing, &self.verifying, &self.to_verify].iter().any(|set| !set.is_empty());
+        if self.calling || reading || !self.all_kept() {
             return None;
         }
         // What one call cannot carry is reported before.

@@ -201,6 +201,27 @@ fn stored_parts_are_not_sent_again() {
 }
 
 #[test]
+fn what_storage_had_before_is_hashed_before_it_is_finished() {
+    for (before, changed) in [("crc1", false), ("another", true)] {
+        let mut bench = Bench::of_parts(2);
+        let had = ReceivedPart { checksum: Some(before.into()), ..received(1) };
+        bench.transfer.adopt(&[had], &HashMap::new());
+        assert_eq!(bench.transfer.poll(bench.now), Command::Hash(2));
+        assert_eq!(bench.transfer.poll(bench.now), Command::Hash(1));
+        bench.transfer.hashed(2, "crc2".into(), bench.now);
+        assert_eq!(bench.settle(), Command::Wait);
+        bench.store(2);
+        assert_eq!(bench.settle(), Command::Wait, "not before it is verified");
+        bench.transfer.hashed(1, "crc1".into(), bench.now);
+        match bench.settle() {
+            Command::Stop(Failure::Changed(1)) => assert!(changed),
+            Command::Finished(_) => assert!(!changed),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_stored_part_of_another_size_is_sent_again() {
     let mut bench = Bench::of_parts(1);
     bench.transfer.adopt(&[ReceivedPart { size: 3, ..received(1) }], &HashMap::new());
