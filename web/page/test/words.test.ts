@@ -30,7 +30,7 @@ const QUEUE: QueueProgress = {
   failed: 0,
   active: 0,
 };
-const COUNTS = { total: 0, done: 0, failed: 0, paused: 0, running: 0, offline: 0, moving: 0 };
+const COUNTS = { total: 0, done: 0, failed: 0, retryable: 0, paused: 0, running: 0, offline: 0, moving: 0 };
 
 function explain(code: string, details: Partial<ConstructorParameters<typeof UploadError>[2]> = {}, progress = PROGRESS): words.ErrorWords {
   return words.errorWords(new UploadError(code, 'it went wrong', { resumable: true, ...details }), progress, { max_size: 5e12 });

@@ -39,8 +39,8 @@ export function Overall({ session }: { session: Session }) {
           </Button>
         )}
         {open > 0 && <Button icon="close" action="cancel-all" onClick={() => void session.cancelAll()}>Cancel all</Button>}
-        {counts.failed > 1 && (
-          <Button icon="retry" action="retry-failed" onClick={() => session.retryFailed()}>{`Try ${count(counts.failed)} again`}</Button>
+        {counts.retryable > 1 && (
+          <Button icon="retry" action="retry-failed" onClick={() => session.retryFailed()}>{`Try ${count(counts.retryable)} again`}</Button>
         )}
         {counts.done > 0 && open === 0 && (
           <Button action="clear-done" onClick={() => session.clearDone()}>Clear list</Button>

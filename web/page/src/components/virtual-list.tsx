@@ -105,7 +105,7 @@ export function VirtualList<T extends { readonly id: number }>({ items, label, r
     focused.current = null;
     if (document.activeElement !== document.body) return;
     const neighbour = items[Math.min(place.current, items.length - 1)];
-    list.current?.querySelector<HTMLElement>(`[data-id="${neighbour?.id ?? ''}"] [aria-expanded]`)?.focus();
+    list.current?.querySelector<HTMLElement>(`[data-id="${neighbour?.id ?? ''}"] [aria-expanded]`)?.focus({ preventScroll: true });
   });
 
   // The same node again tells Preact that there is nothing to do: only rows that come are rendered.
@@ -126,7 +126,11 @@ export function VirtualList<T extends { readonly id: number }>({ items, label, r
       class="rows"
       aria-label={label}
       onFocusIn={(event) => (focused.current = idOf(event.target))}
-      onFocusOut={() => (focused.current = null)}
+      onFocusOut={(event) => {
+        // A question takes the focus for a while, and an element that goes away leaves it to nobody.
+        const to = event.relatedTarget as Element | null;
+        if (to && !to.closest('dialog')) focused.current = null;
+      }}
     >
       {indices.map((index, at) => {
         const item = items[index];

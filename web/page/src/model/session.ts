@@ -1,6 +1,6 @@
 import { UploadQueue, type Unfinished, type Upload, type UploadOptions } from '@partgate/client';
 import { bestChecksum, type Gateway } from '../gateway.js';
-import { cancelAllQuestion, cancelQuestion, notCancelled, notTheFile, removedWords } from '../words.js';
+import { cancelAllQuestion, cancelQuestion, errorWords, notCancelled, notTheFile, removedWords } from '../words.js';
 import type { FoundFile } from '../files/found.js';
 import { Announcer } from './announcer.js';
 import { Changes } from './changes.js';
@@ -14,6 +14,8 @@ export interface Counts {
   total: number;
   done: number;
   failed: number;
+  /** Of the failed: those for which trying again may help. */
+  retryable: number;
   paused: number;
   /** Not at their end, and not stopped by anybody. */
   running: number;
@@ -47,8 +49,10 @@ export class Session {
   }
 
   counts(): Counts {
-    const counts: Counts = { total: this.items.length, done: 0, failed: 0, paused: 0, running: 0, offline: 0, moving: 0 };
-    for (const { look } of this.items) {
+    const counts: Counts = { total: this.items.length, done: 0, failed: 0, retryable: 0, paused: 0, running: 0, offline: 0, moving: 0 };
+    for (const item of this.items) {
+      const { look } = item;
+      if (this.#retryable(item)) counts.retryable += 1;
       if (look === 'done') counts.done += 1;
       else if (look === 'failed') counts.failed += 1;
       // In a paused queue nobody's turn comes.
@@ -147,11 +151,15 @@ export class Session {
   }
 
   retryFailed(): void {
-    for (const { upload } of this.items) if (upload.state === 'failed') upload.resume();
+    for (const item of this.items) if (this.#retryable(item)) void this.resume(item);
   }
 
   clearDone(): void {
     for (const item of this.items) if (item.look === 'done') this.#drop(item);
+  }
+
+  #retryable({ upload: { error, progress } }: Item): boolean {
+    return error !== null && errorWords(error, progress, this.gateway).remedies[0] === 'retry';
   }
 
   #listChanged(): void {
