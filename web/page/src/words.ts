@@ -113,7 +113,8 @@ export function errorWords(error: UploadError, progress: Progress, gateway: Gate
           ? `Nothing was mixed. The ${bytes(progress.storedBytes)} uploaded before are kept as they were.`
           : 'Nothing was mixed. What was uploaded before is kept as it was.',
         todo: 'Find the unchanged file and choose it to go on. Or start anew: then what is kept is deleted, and the file is uploaded as it is now.',
-        remedies: ['restart', 'choose'],
+        // What deletes something is not the first button.
+        remedies: ['choose', 'restart'],
       };
     case 'file_unreadable':
       return {
