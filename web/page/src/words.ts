@@ -375,6 +375,7 @@ export function promiseWords({ max_size, lifetime_seconds }: Gateway): string[] 
 export function overallWords(counts: Counts, queue: QueueProgress): string {
   const files = plural(counts.total, 'file');
   if (counts.offline > 0 && counts.moving === 0) return 'Waiting for the network';
+  if (counts.watching > 0 && counts.watching === counts.running) return `${files} uploading in another tab`;
   if (counts.running > 0) {
     const open = counts.total - counts.done - counts.failed;
     return counts.done + counts.failed === 0 ? `Uploading ${files}` : `Uploading ${count(open)} of ${files}`;
@@ -390,7 +391,9 @@ export function titleWords(counts: Counts, queue: QueueProgress): string {
   const page = 'partgate';
   if (counts.total === 0) return `Upload – ${page}`;
   if (counts.running > 0) {
-    const left = queue.secondsLeft === null ? '' : ` · ${timeLeft(queue.secondsLeft)}`;
+    // The average of the last seconds says nothing while nothing moves.
+    const waits = counts.offline > 0 ? ' · waiting for the network' : '';
+    const left = counts.moving === 0 ? waits : queue.secondsLeft === null ? '' : ` · ${timeLeft(queue.secondsLeft)}`;
     return `${percent(queue.percent)}${left} – ${page}`;
   }
   if (counts.paused > 0) return `Paused at ${percent(queue.percent)} – ${page}`;

@@ -30,7 +30,7 @@ const QUEUE: QueueProgress = {
   failed: 0,
   active: 0,
 };
-const COUNTS = { total: 0, done: 0, failed: 0, retryable: 0, paused: 0, running: 0, offline: 0, moving: 0 };
+const COUNTS = { total: 0, done: 0, failed: 0, retryable: 0, paused: 0, running: 0, offline: 0, watching: 0, moving: 0 };
 
 function explain(code: string, details: Partial<ConstructorParameters<typeof UploadError>[2]> = {}, progress = PROGRESS): words.ErrorWords {
   return words.errorWords(new UploadError(code, 'it went wrong', { resumable: true, ...details }), progress, { max_size: 5e12 });
@@ -90,7 +90,8 @@ test('the_trace_has_what_an_operator_looks_for', () => {
 
 test('the_title_tells_percent_and_time', () => {
   assert.equal(words.titleWords(COUNTS, QUEUE), 'Upload – partgate');
-  assert.equal(words.titleWords({ ...COUNTS, total: 2, running: 2 }, QUEUE), '41 % · 3 min left – partgate');
+  assert.equal(words.titleWords({ ...COUNTS, total: 2, running: 2, moving: 2 }, QUEUE), '41 % · 3 min left – partgate');
+  assert.equal(words.titleWords({ ...COUNTS, total: 2, running: 2, offline: 2 }, QUEUE), '41 % · waiting for the network – partgate');
   assert.equal(words.titleWords({ ...COUNTS, total: 2, done: 2 }, QUEUE), 'Done – partgate');
   assert.equal(words.titleWords({ ...COUNTS, total: 2, failed: 1, done: 1 }, QUEUE), '1 stopped – partgate');
 });

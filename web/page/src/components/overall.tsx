@@ -22,8 +22,8 @@ export function Overall({ session }: { session: Session }) {
         <h2 id="overall-title">{words}</h2>
         <p class="overall-facts">
           <span>{open > 0 ? `${movingBytes(sent)} of ${bytes(progress.totalBytes)}` : bytes(progress.totalBytes)}</span>
-          {counts.running > 0 && progress.bytesPerSecond > 0 && <span>{rate(progress.bytesPerSecond)}</span>}
-          {counts.running > 0 && progress.secondsLeft !== null && <span class="left">{timeLeft(progress.secondsLeft)}</span>}
+          {counts.moving > 0 && progress.bytesPerSecond > 0 && <span>{rate(progress.bytesPerSecond)}</span>}
+          {counts.moving > 0 && progress.secondsLeft !== null && <span class="left">{timeLeft(progress.secondsLeft)}</span>}
         </p>
       </div>
       <div class="overall-buttons">

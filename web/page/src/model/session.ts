@@ -21,6 +21,8 @@ export interface Counts {
   running: number;
   /** Waiting for the network. */
   offline: number;
+  /** Another tab sends them. */
+  watching: number;
   /** With bytes on their way: closing the page would stop them. */
   moving: number;
 }
@@ -49,7 +51,7 @@ export class Session {
   }
 
   counts(): Counts {
-    const counts: Counts = { total: this.items.length, done: 0, failed: 0, retryable: 0, paused: 0, running: 0, offline: 0, moving: 0 };
+    const counts: Counts = { total: this.items.length, done: 0, failed: 0, retryable: 0, paused: 0, running: 0, offline: 0, watching: 0, moving: 0 };
     for (const item of this.items) {
       const { look } = item;
       if (this.#retryable(item)) counts.retryable += 1;
@@ -59,6 +61,7 @@ export class Session {
       else if (look === 'paused' || (look === 'waiting' && this.queue.paused)) counts.paused += 1;
       else if (runs(look)) counts.running += 1;
       if (look === 'offline') counts.offline += 1;
+      if (look === 'watching') counts.watching += 1;
       if (moves(look)) counts.moving += 1;
     }
     return counts;
