@@ -1,6 +1,6 @@
 # Everything a developer runs. CI runs the same commands: see .ci/run.
 
-.PHONY: build dev test tools soak lint openapi conformance bench
+.PHONY: build dev test test-web tools soak lint openapi conformance bench
 
 build:
 	cargo build --release
@@ -9,16 +9,21 @@ dev:
 	cargo run --release -- dev
 
 # All tests: unit and property tests, the API and command suites on the embedded store, the store's conformance; then
-# the API suite again on real stores, with the same binaries. What a machine cannot provide prints SKIP.
+# the API suite again on real stores, with the same binaries; then the browser. What a machine cannot provide prints SKIP.
 test: tools
 	cargo test --workspace
-	$(MAKE) --no-print-directory test-on-minio test-on-seaweedfs
+	$(MAKE) --no-print-directory test-on-minio test-on-seaweedfs test-web
 
 # The API suite on one store (docs/stores.md): make test-on-minio [ONLY=api::streams]. Left out is what has a store of
 # its own (crash, commands, disk) or is about the gateway's own time (slow, faults). Tests wait for the server more than they compute.
 test-on-%:
 	TEST_STORE=$* cargo test --workspace --test it -- --quiet --test-threads=6 $(or $(ONLY),api:: robust::) \
 		--skip robust::commands --skip robust::crash --skip robust::disk --skip robust::faults --skip robust::slow
+
+# What runs in browsers: types, unit tests, that committed files are what their sources make, and Chromium against the
+# gateway that cargo has built, on both stores. ONLY=pattern chooses tests.
+test-web:
+	@bash web/e2e/all.sh
 
 # What the tests run against, kept in ~/.cache/partgate-tools.
 tools:

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests run against: MinIO, SeaweedFS and PostgreSQL. Only the first run takes long.
+# Installs what the tests run against: MinIO, SeaweedFS, PostgreSQL, Chromium and the packages of web/. Only the first
+# run takes long.
 #
 #   TEST_TOOLS=DIR   where to keep them (default: ~/.cache/partgate-tools, which all clones share)
 #   REQUIRE_ALL=1    a tool that cannot be had is a failure; without it, its tests are skipped
@@ -59,6 +60,35 @@ postgresql() {
   echo "tools: postgresql $(compgen -G '/usr/lib/postgresql/*/bin/postgres' | tail -n 1 | cut -d/ -f5) ok"
 }
 
+# Debian's, with a font, without which headless pages have boxes for letters.
+chromium() {
+  local found
+  found=$(type -P chromium chromium-browser google-chrome google-chrome-stable | head -n 1) || true
+  if [[ -z $found ]]; then
+    [[ $(id -u) = 0 ]] && command -v apt-get >/dev/null ||
+      { skip chromium "there is none in the path, and only root can install it"; return; }
+    attempt chromium apt-get update || return 0
+    attempt chromium env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+      chromium fonts-liberation || return 0
+    found=$(type -P chromium)
+  fi
+  echo "tools: $("$found" --version 2>/dev/null | cut -d' ' -f1-2) ok"
+}
+
+node() {
+  local version major
+  version=$(command node --version 2>/dev/null) || { skip node "web/ needs it, https://nodejs.org"; return; }
+  major=${version#v}
+  ((${major%%.*} >= 20)) || { skip node "web/ needs 20, and this is $version"; return; }
+  # The lock file names every package and its digest; none of them needs to run anything to be installed.
+  if ! cmp --silent web/package-lock.json web/node_modules/.installed; then
+    attempt "packages of web/" npm ci --prefix web --ignore-scripts --no-audit --no-fund || return 0
+    cp web/package-lock.json web/node_modules/.installed
+  fi
+  echo "tools: node ${version#v} ok"
+}
+
+cd "$(dirname "$0")/.."
 mkdir -p "$tools/bin"
 # One clone installs, the others wait for it.
 exec 9>"$tools/lock"
@@ -67,6 +97,8 @@ if command -v flock >/dev/null; then flock 9; fi
 minio
 seaweedfs
 postgresql
+chromium
+node
 if [[ ${REQUIRE_ALL:-} = 1 && $skipped = 1 ]]; then
   echo "tools: REQUIRE_ALL=1, and something is missing" >&2
   exit 1

@@ -10,9 +10,10 @@ import { join } from 'node:path';
 import { run } from 'node:test';
 
 const here = import.meta.dirname;
-const built = join(here, '.results');
 const store = process.env.TEST_STORE ?? 'embedded';
+const built = join(here, '.results', store);
 process.env.PARTGATE_ROOT ??= join(here, '../..');
+process.env.E2E_BUILT = built;
 
 const asked = process.argv.slice(2);
 const sources = readdirSync(here, { recursive: true })
@@ -23,7 +24,11 @@ rmSync(built, { recursive: true, force: true });
 const common = { bundle: true, format: 'esm', target: 'es2022', sourcemap: 'linked', logLevel: 'warning' };
 await build({
   ...common,
-  entryPoints: { app: join(here, 'harness/app.ts'), 'hash-worker': join(here, '../client/src/hashing/worker.ts') },
+  entryPoints: {
+    app: join(here, 'harness/app.ts'),
+    index: join(here, '../client/src/index.ts'),
+    'hash-worker': join(here, '../client/src/hashing/worker.ts'),
+  },
   outdir: join(built, 'library-page'),
 });
 copyFileSync(join(here, 'harness/index.html'), join(built, 'library-page/index.html'));

@@ -9,7 +9,7 @@ const ROOT = process.env['PARTGATE_ROOT']!;
 export const PARTGATE = process.env['PARTGATE_BIN'] || join(ROOT, 'target/debug/partgate');
 
 /** The library page, as run.mjs has built it. */
-export const LIBRARY_PAGE = join(ROOT, 'web/e2e/.results/library-page');
+export const LIBRARY_PAGE = join(process.env['E2E_BUILT']!, 'library-page');
 
 export function chromiumPath(): string | undefined {
   if (process.env['CHROMIUM']) return process.env['CHROMIUM'];

@@ -47,6 +47,8 @@ export interface Trap {
   hits: number;
   /** Ends it, and lets go of what it holds. */
   release(): void;
+  /** Ends it, and resets the connections of what it holds, so that nothing of it reaches the store. */
+  drop(): void;
 }
 
 interface Armed extends Trap {
@@ -54,6 +56,7 @@ interface Armed extends Trap {
   fault: Fault;
   left: number;
   released: Promise<void>;
+  held: Set<IncomingMessage>;
 }
 
 const CATCH_UP_MS = 250;
@@ -98,9 +101,24 @@ export class Proxy {
 
   /** Does this to the next `times` requests that match. */
   trap(matches: (seen: Seen) => boolean, fault: Fault, times = 1): Trap {
-    let release = () => {};
-    const released = new Promise<void>((resolve) => (release = resolve));
-    const armed: Armed = { matches, fault, left: times, hits: 0, released, release: () => ((armed.left = 0), release()) };
+    let letGo = () => {};
+    const released = new Promise<void>((resolve) => (letGo = resolve));
+    const armed: Armed = {
+      matches,
+      fault,
+      left: times,
+      hits: 0,
+      held: new Set(),
+      released,
+      release() {
+        armed.left = 0;
+        letGo();
+      },
+      drop() {
+        for (const { socket } of armed.held) socket.resetAndDestroy();
+        armed.release();
+      },
+    };
     this.#traps.push(armed);
     return armed;
   }
@@ -169,6 +187,8 @@ export class Proxy {
     if (armed) {
       armed.left -= 1;
       armed.hits += 1;
+      armed.held.add(incoming);
+      outgoing.once('close', () => armed.held.delete(incoming));
     }
     const fault = armed?.fault;
     const body = this.#body(incoming, seen, armed);

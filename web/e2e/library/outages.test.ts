@@ -41,7 +41,7 @@ async function tried(proxy: Proxy): Promise<void> {
 it('without a network it waits, and goes on by itself', async (scene) => {
   const { file, run, tab, others } = await underWay(scene);
   await tab.page.context().setOffline(true);
-  others.release();
+  others.drop();
   await run.until('it says that it waits for the network', ({ state }) => state === 'offline');
   await until('nothing is in flight', () => scene.storeProxy.idle);
   const [stored, requests] = [scene.storeProxy.storedParts(), scene.storeProxy.seen.length];
@@ -53,7 +53,7 @@ it('without a network it waits, and goes on by itself', async (scene) => {
 it('storage that refuses connections for five seconds is waited for', async (scene) => {
   const { file, run, others } = await underWay(scene);
   await scene.storeProxy.refuse();
-  others.release();
+  others.drop();
   const [stored, requests] = [scene.storeProxy.storedParts(), scene.storeProxy.seen.length];
   // The length of the outage is what this is about.
   await pause(5_000);
@@ -89,7 +89,7 @@ it('a gateway that is away when the upload begins and ends is waited for', async
 it('a store that is killed and started again costs no stored part', async (scene) => {
   const { file, run, others } = await underWay(scene);
   await scene.store.server.kill();
-  others.release();
+  others.drop();
   const [stored, requests] = [scene.storeProxy.storedParts(), scene.storeProxy.seen.length];
   await tried(scene.storeProxy);
   await scene.store.server.start();
@@ -123,7 +123,7 @@ it('a gateway that is there for nobody is told at once when nothing has begun', 
 it('nothing that moves for long is told as stalled, and can be gone on with', async (scene) => {
   const { file, run, others } = await underWay(scene, { giveUpAfterMs: 3_000 });
   await scene.storeProxy.refuse();
-  others.release();
+  others.drop();
   const { error } = await run.failed();
   assert.deepEqual([error.code, error.resumable], ['stalled', true]);
   await scene.storeProxy.accept();

@@ -18,7 +18,7 @@ interface UnderWay {
   run: Run;
   uploadId: string;
   key: string;
-  /** Those that wait in the proxy. */
+  /** Parts that wait in the proxy: to be released, or dropped with the connections of whoever is gone. */
   others: Trap;
 }
 
@@ -39,7 +39,7 @@ const asOfNow = ({ storeProxy }: Scene) => [storeProxy.storedParts(), storeProxy
 it('after a reload it goes on, and sends nothing again that is stored', async (scene) => {
   const { file, tab, uploadId, others } = await underWay(scene);
   await tab.reload();
-  others.release();
+  others.drop();
   const [stored, requests] = asOfNow(scene);
   assert.deepEqual(stored, new Set([1, 2, 3]));
   assert.deepEqual((await tab.unfinished()).map((one) => [one.uploadId, one.name, one.size, one.remembered]), [[uploadId, 'a.bin', file.size, true]]);
@@ -56,7 +56,7 @@ it('after a reload it goes on, and sends nothing again that is stored', async (s
 it('a tab that crashes is a reload too', async (scene) => {
   const { file, tab, uploadId, others } = await underWay(scene);
   await tab.page.close();
-  others.release();
+  others.drop();
   const [stored, requests] = asOfNow(scene);
   const report = await (await scene.tab(tab.page.context())).upload(file.path).then((run) => run.done());
   await expectIdentical(scene, report, file);
@@ -67,7 +67,7 @@ it('a tab that crashes is a reload too', async (scene) => {
 it('another device with the same file goes on, whatever the file is called there', async (scene) => {
   const { file, tab, uploadId, others } = await underWay(scene);
   await tab.page.context().close();
-  others.release();
+  others.drop();
   const [stored, requests] = asOfNow(scene);
   const renamed = await scene.file('another name.bin', 48 * MIB);
   const report = await (await scene.tab()).upload(renamed.path, { partSize }).then((run) => run.done());
@@ -79,7 +79,7 @@ it('another device with the same file goes on, whatever the file is called there
 it('another file of the same name and size is another upload', async (scene) => {
   const { tab, uploadId, others } = await underWay(scene);
   await tab.reload();
-  others.release();
+  others.drop();
   const before = await scene.gateway.status(uploadId);
   const other = await scene.file('a.bin', 48 * MIB, 2);
   const report = await (await tab.upload(other.path, { partSize })).done();
@@ -97,7 +97,7 @@ for (const [what, at] of [['the first', 2 * MIB], ['the second', 7 * MIB]] as co
   it(`a file that differs in the middle of ${what} stored part is refused, and nothing is mixed`, async (scene) => {
     const { file, tab, uploadId, key, others } = await underWay(scene, 6);
     await tab.reload();
-    others.release();
+    others.drop();
     await flip(file.path, at);
     const run = await tab.upload(file.path);
     const report = await run.failed();
@@ -117,7 +117,7 @@ for (const [what, at] of [['the first', 2 * MIB], ['the second', 7 * MIB]] as co
 it('a changed file can be begun anew', async (scene) => {
   const { file, tab, uploadId, key, others } = await underWay(scene);
   await tab.reload();
-  others.release();
+  others.drop();
   await flip(file.path, 2 * MIB);
   const run = await tab.upload(file.path, { partSize });
   await run.failed();
@@ -144,7 +144,7 @@ it('when the first tab is closed, the second takes over', async (scene) => {
   const second = await (await scene.tab(tab.page.context())).upload(file.path, { partSize });
   await second.until('it watches', ({ state }) => state === 'watching');
   await tab.page.close();
-  others.release();
+  others.drop();
   const [stored, requests] = asOfNow(scene);
   const report = await second.done();
   assert.equal(report.uploadId, uploadId);
@@ -154,9 +154,9 @@ it('when the first tab is closed, the second takes over', async (scene) => {
 
 it('while it is paused no bytes move, and then it goes on', async (scene) => {
   const { file, run, others } = await underWay(scene);
-  others.release();
   await run.pause();
   await run.until('it is paused', ({ state }) => state === 'paused');
+  others.drop();
   await until('the connections are closed', () => scene.storeProxy.idle);
   const { received } = scene.storeProxy;
   await never('bytes move', () => scene.storeProxy.received !== received, 1_000);
@@ -192,7 +192,7 @@ it('cancelling while it is paused leaves nothing either', async (scene) => {
 it('a signal stops the upload, which can be gone on with', async (scene) => {
   const { file, tab, run, uploadId, key, others } = await underWay(scene);
   await run.signal();
-  others.release();
+  others.drop();
   const { error } = await run.failed();
   assert.deepEqual([error.code, error.resumable], ['cancelled', true]);
   assert.equal((await scene.multiparts(key)).length, 1);
@@ -207,7 +207,7 @@ it('a signal stops the upload, which can be gone on with', async (scene) => {
 it('an unfinished upload is begun anew when that is wished, and the old one is taken back', async (scene) => {
   const { file, tab, uploadId, key, others } = await underWay(scene);
   await tab.reload();
-  others.release();
+  others.drop();
   const report = await (await tab.upload(file.path, { unfinished: 'restart', partSize })).done();
   assert.notEqual(report.uploadId, uploadId);
   assert.equal(report.result!.resumedParts, 0);
