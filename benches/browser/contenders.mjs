@@ -17,6 +17,7 @@ const ours = (mib, checksum) => ({
 export const needsGateway = ({ page }) => page === 'partgate';
 
 /// `against`: whose time is 1; the bare loop of 10 MiB (of files) where it is not said.
+/// `atGateway`: in a page of the gateway's origin, whose calls have no preflights.
 export const contenders = [
   { name: 'bare 10 MiB ×6', page: 'bare', options: (context) => ({ ...common(context), partSize: 10 * MiB }) },
   ours(10, 'none'),
@@ -44,6 +45,10 @@ export const contenders = [
   { name: 'files: bare, preflights remembered', page: 'bare', many: true, options: (context) => ({ ...common(context), again: true }) },
   { name: 'files: partgate, no checksum', page: 'partgate', many: true, options: (context) => ({ ...gateway(context), checksum: 'none', maxConnections: 6 }) },
   { name: 'files: partgate, crc64nvme', page: 'partgate', many: true, options: (context) => ({ ...gateway(context), checksum: 'crc64nvme', maxConnections: 6 }) },
+  {
+    name: 'files: partgate, crc64nvme, its own origin', page: 'partgate', many: true, atGateway: true,
+    options: (context) => ({ ...gateway(context), checksum: 'crc64nvme', maxConnections: 6 }),
+  },
   { name: 'files: Uppy 5.2', page: 'uppy5', many: true, options: common },
   { name: 'files: Uppy 6.3', page: 'uppy6', many: true, options: common },
   { name: 'files: better-upload 2.0', page: 'better', many: true, options: () => ({}) },

@@ -66,7 +66,8 @@ try {
       let late = false;
       const timer = setTimeout(() => { late = true; browser.kill(); }, limit);
       try {
-        const page = await browser.open(`${site.origin}/${contender.page}/${contender.page}.html`);
+        const path = `${site.origin}/${contender.page}/${contender.page}`;
+        const page = contender.atGateway ? await browser.open(`${gateway.url}/healthz`, `${path}.js`) : await browser.open(`${path}.html`);
         await page.pick('#file', contender.many ? small : [big]);
         const before = { memory: await browser.memory(), chromium: await browser.cpu(), minio: await cpuOf(minio.pid), gateway: await cpuOf(gateway?.pid), node: process.cpuUsage() };
         const options = contender.options({ ...context, key: `object-${round}`, prefix: `round-${round}/` });

@@ -57,15 +57,23 @@ export class Chromium {
     return (await this.send('Browser.getVersion')).product;
   }
 
-  /// A page at `url`, loaded. It is in front, so that its timers are not throttled.
-  async open(url) {
+  /// A page at `url`, loaded. It is in front, so that its timers are not throttled. With `script`, whatever is at `url`
+  /// becomes a page that runs it.
+  async open(url, script = null) {
     const { targetId } = await this.send('Target.createTarget', { url });
     const { sessionId } = await this.send('Target.attachToTarget', { targetId, flatten: true });
     const page = new Page(this, sessionId);
-    for (let tries = 0; !await page.evaluate('window.ready === true').catch(() => false); tries++) {
-      if (tries > 500) throw new Error(`${url} did not load`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    const wait = async (expression) => {
+      for (let tries = 0; !await page.evaluate(expression).catch(() => false); tries++) {
+        if (tries > 500) throw new Error(`${url} did not load`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    if (script) {
+      await wait(`location.href === ${JSON.stringify(url)} && document.readyState === 'complete'`);
+      await page.evaluate(`document.body.innerHTML = '<input type=file id=file multiple>'; import(${JSON.stringify(script)}).then(() => true)`);
     }
+    await wait('window.ready === true');
     return page;
   }
 

@@ -58,6 +58,7 @@ export async function serve(port, handle = null) {
       } else {
         const text = await readFile(join(built, path.replaceAll('..', '')));
         response.setHeader('content-type', 'text/javascript');
+        response.setHeader('access-control-allow-origin', '*');
         response.end(text);
       }
     } catch (error) {
