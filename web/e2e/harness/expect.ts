@@ -19,7 +19,7 @@ export async function expectIdentical(scene: Scene, report: Report, file: TestFi
 
 /** The queue finishes, and each file is in storage as it is on disk. */
 export async function expectAllArrive(scene: Scene, tab: Tab, files: readonly TestFile[]): Promise<void> {
-  await until('the queue is through', async () => (await tab.queue()).done === files.length, 180_000);
+  await until('the queue is through', async () => (await tab.queue()).done === files.length, 100_000);
   assert.deepEqual(await tab.queue(), { total: files.length, done: files.length, failed: 0, active: 0, percent: 100 });
   const reports = await tab.reports();
   const byName = new Map(files.map((file) => [basename(file.path), file]));

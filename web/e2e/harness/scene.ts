@@ -165,7 +165,12 @@ export class Scene {
   /** Prints what helps to understand a failure. */
   async explain(): Promise<void> {
     const tail = (text: string, lines: number) => text.trimEnd().split('\n').slice(-lines).join('\n');
-    for (const tab of this.#tabs) console.error('tab:', JSON.stringify(await tab.reports().catch(String), null, 1));
+    for (const tab of this.#tabs) {
+      const reports = await tab.reports().catch(() => []);
+      // What has gone well tells nothing, and of many that have not, the first do.
+      const worth = reports.filter(({ state }, index) => state !== 'done' || index === reports.length - 1).slice(0, 5);
+      for (const report of worth) console.error('upload:', JSON.stringify(report));
+    }
     for (const proxy of this.#proxies) {
       const seen = proxy.seen.map((seen) => JSON.stringify({ ...seen, path: basename(seen.path), at: new Date(seen.at).toISOString().slice(14, 23) }));
       console.error(`proxy ${proxy.url}:\n${tail(seen.join('\n'), 25)}`);

@@ -153,14 +153,17 @@ it('when the first tab is closed, the second takes over', async (scene) => {
 });
 
 it('while it is paused no bytes move, and then it goes on', async (scene) => {
-  const { file, run, others } = await underWay(scene);
+  scene.storeProxy.bytesPerSecond = 8 * MIB;
+  const file = await scene.file('a.bin', 48 * MIB);
+  const run = await (await scene.tab()).upload(file.path, { partSize });
+  await run.stored(2);
   await run.pause();
   await run.until('it is paused', ({ state }) => state === 'paused');
-  others.drop();
   await until('the connections are closed', () => scene.storeProxy.idle);
   const { received } = scene.storeProxy;
   await never('bytes move', () => scene.storeProxy.received !== received, 1_000);
   const [stored, requests] = asOfNow(scene);
+  assert.ok(stored.size < 10, 'it was paused in the middle');
   await run.resume();
   const report = await run.done();
   await expectIdentical(scene, report, file);

@@ -107,7 +107,7 @@ it('300 small files arrive through a queue', async (scene) => {
   await tab.beginQueue();
   await expectAllArrive(scene, tab, files);
   assert.equal(scene.storeProxy.puts().length, files.length);
-}, { timeout: 200_000 });
+}, { timeout: 150_000 });
 
 it('a folder arrives with everything in it', async (scene) => {
   const files = await folderOf(20, (name, size, seed) => scene.file(join('photos', seed % 2 ? 'deep/er' : 'flat', name), size, seed));
