@@ -1,5 +1,5 @@
 /** Resumable, proven uploads from the browser straight to S3-compatible storage. */
-export { UploadError, type UploadErrorCode } from './errors.js';
+export { UploadError, type UploadErrorCode, type UploadErrorDetails } from './errors.js';
 export { type QueueEvents, type QueueProgress, UploadQueue } from './queue.js';
 export {
   type GatewayOptions,

@@ -145,7 +145,7 @@ export class UploadQueue extends Emitter<QueueEvents> {
     const sent = storedBytes + sendingBytes;
     const share = totalBytes === 0 ? 0 : Math.min(99.99, (sent / totalBytes) * 100);
     const active = counted.length - done - failed - inState(NOT_STARTED);
-    const moving = active > 0 && !this.#paused;
+    const moving = counted.some((upload) => upload.progress.connections > 0);
     return {
       totalBytes,
       storedBytes,

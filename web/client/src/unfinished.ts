@@ -45,7 +45,7 @@ export async function findUnfinished(options: GatewayOptions & { all?: boolean }
   const remembered = records(Gateway.nameOf(gatewayOptions));
   const found = await Promise.all(
     remembered.map(async (record) => {
-      const status = await ask(gatewayOptions, record.uploadId, record.token, signal);
+      const status = await ask(gatewayOptions, record.uploadId, record.token, true, signal);
       if (status === null) forget(record);
       return status === null ? null : known(gatewayOptions, record, status, await findHandle(recordKey(record)));
     }),
@@ -65,18 +65,24 @@ async function listOthers(
   const others = uploads.filter((upload: UploadSummary) => !ids.has(upload.upload_id) && upload.size !== null);
   return Promise.all(
     others.map(async ({ upload_id: uploadId }) => {
-      const status = await ask(options, uploadId, null, signal);
+      const status = await ask(options, uploadId, null, false, signal);
       return status === null ? null : foreign(options, status);
     }),
   );
 }
 
-/** Its status while it can be gone on with; `null` when that is over. */
-async function ask(options: GatewayOptions, uploadId: string, token: string | null, signal: AbortSignal): Promise<UploadStatus | null> {
+/** Its status while it can be gone on with; `null` when that is over. `refresh`: parts that no tab lived to report count. */
+async function ask(
+  options: GatewayOptions,
+  uploadId: string,
+  token: string | null,
+  refresh: boolean,
+  signal: AbortSignal,
+): Promise<UploadStatus | null> {
   const gateway = new Gateway(options, GIVE_UP_AFTER_MS);
   gateway.adoptToken(token);
   try {
-    const status = await gateway.status(uploadId, { refresh: false, parts: false }, signal);
+    const status = await gateway.status(uploadId, { refresh, parts: false }, signal);
     return status.state === 'open' || status.state === 'creating' || status.state === 'completing' ? status : null;
   } catch (error) {
     if (error instanceof UploadError && error.code === 'gone') return null;

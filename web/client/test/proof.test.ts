@@ -3,7 +3,8 @@ import { test } from 'node:test';
 
 import { HashPool } from '../src/hashing/pool.js';
 import { Grid } from '../src/transfer/grid.js';
-import { fingerprint, forPurpose } from '../src/upload/fingerprint.js';
+import { hashBlob, identify } from '../src/hashing/algorithms.js';
+import { toBase64, toHex } from '../src/hashing/bytes.js';
 import { type Compared, judge, prove, sample } from '../src/upload/proof.js';
 import { element } from '../src/upload/send.js';
 import { verify } from '../src/upload/finish.js';
@@ -15,24 +16,36 @@ import type { Completion } from '../src/wire.js';
 const pool = new HashPool(new URL('./hash-worker.js', import.meta.url));
 const part = (number: number, byChecksum: boolean | null, byEtag: boolean | null = null): Compared => ({ number, checksum: 'c', byChecksum, byEtag });
 
+const sha256 = async (text: string) => toHex(await hashBlob(new Blob([text]), 'sha256'));
+
 test('the fingerprint is that of the Rust client', async () => {
   // crates/client/src/fingerprint.rs: the_formula_is_fixed, another_purpose_is_another_upload.
-  assert.equal(await fingerprint(new Blob(['abc']), pool), await pool.hex(new Blob(['3\nabcabcabc']), 'sha256'));
-  assert.equal(await fingerprint(new Blob([]), pool), await pool.hex(new Blob(['0\n']), 'sha256'));
-  const usual = { key: null, overwrite: false, checksum: 'crc64nvme' } as const;
-  assert.equal(await forPurpose('f', usual, pool), 'f');
-  assert.equal(await forPurpose('f', { ...usual, key: 'a' }, pool), await pool.hex(new Blob(['f\na\nfalse\ncrc64nvme']), 'sha256'));
+  const abc = new Blob(['abc']);
+  assert.equal((await identify(abc, null, null)).fingerprint, await sha256('3\nabcabcabc'));
+  assert.equal((await identify(new Blob([]), null, null)).content, await sha256('0\n'));
+  const { content, fingerprint } = await pool.identify(abc, '\na\nfalse\ncrc64nvme', null);
+  assert.equal(fingerprint, await sha256(`${content}\na\nfalse\ncrc64nvme`));
 });
 
-test('beginning, middle, end and size count in the fingerprint', async () => {
-  const bytes = new Uint8Array(1 << 20).fill(7);
-  const base = await fingerprint(new Blob([bytes]), pool);
-  for (const position of [0, (1 << 19) - 100, (1 << 20) - 1]) {
-    const changed = bytes.slice();
-    changed[position] = 8;
-    assert.notEqual(await fingerprint(new Blob([changed]), pool), base, String(position));
+test('beginning, middle, end and size count in the fingerprint, in small files and large', async () => {
+  for (const size of [200_000, 3 << 20]) {
+    const bytes = new Uint8Array(size).fill(7);
+    const base = (await identify(new Blob([bytes]), null, null)).content;
+    for (const position of [0, size / 2 - 100, size - 1]) {
+      const changed = bytes.slice();
+      changed[position] = 8;
+      assert.notEqual((await identify(new Blob([changed]), null, null)).content, base, String(position));
+    }
+    assert.notEqual((await identify(new Blob([bytes.slice(1)]), null, null)).content, base);
   }
-  assert.notEqual(await fingerprint(new Blob([bytes.slice(1)]), pool), base);
+});
+
+test('the checksum of a file of one part comes with its fingerprint', async () => {
+  for (const size of [0, 1, 200_000, 3 << 20]) {
+    const file = new Blob([new Uint8Array(size).fill(3)]);
+    const { checksum } = await identify(file, null, 'crc64nvme');
+    assert.equal(checksum, toBase64(await hashBlob(file, 'crc64nvme')));
+  }
 });
 
 test('the sample has the first, the last, and one in a hundred', () => {

@@ -185,7 +185,9 @@ function readProblem(status: number, text: string): Problem {
 function problemError(problem: Problem): UploadError {
   const gone = problem.code === 'upload_gone' || problem.code === 'upload_not_found';
   const code = gone ? 'gone' : problem.status === 401 ? 'unauthorized' : problem.code || 'invalid_answer';
-  const fields = (problem.errors ?? []).map(({ field, detail }) => `; ${field}: ${detail}`).join('');
+  // With one bad field, the gateway's own sentence names it already.
+  const others = (problem.errors ?? []).filter(({ detail }) => !problem.detail.includes(detail));
+  const fields = others.map(({ field, detail }) => `; ${field}: ${detail}`).join('');
   const resumable = !gone && (problem.status === 401 || problem.status === 403 || problem.status >= 500);
   return new UploadError(code, `${problem.detail}${fields}`, { resumable, problem });
 }

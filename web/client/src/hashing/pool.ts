@@ -1,15 +1,23 @@
-import type { HashKind } from './algorithms.js';
+import type { HashKind, Identified } from './algorithms.js';
 import { toBase64, toHex } from './bytes.js';
 import { HashingUnavailable } from './unavailable.js';
-import type { HashResult } from './worker.js';
+import type { HashResult, Task } from './worker.js';
 
 /** Reading is the bound, not hashing: two readers saturate most disks. */
 const WORKERS = 2;
 /** Idle workers are ended: each holds some megabytes. */
 const IDLE_MS = 10_000;
 
-type Settle = { resolve: (digest: Uint8Array) => void; reject: (error: unknown) => void };
-type Engine = { hash(blob: Blob, kind: HashKind): Promise<Uint8Array>; end(): void };
+type Value = Uint8Array | Identified;
+/** Something that hashes: a worker, or this thread. */
+interface Engine {
+  run(blob: Blob, task: Task): Promise<Value>;
+  end(): void;
+}
+interface Slot {
+  engine: Engine;
+  busy: boolean;
+}
 
 /** Where the worker's file is; beside this module unless an app's bundler wants it elsewhere. */
 export type WorkerUrl = string | URL;
@@ -17,8 +25,8 @@ export type WorkerUrl = string | URL;
 /** Hashes Blobs in workers, or right here where there are none (Node, or a worker that cannot be loaded). */
 export class HashPool {
   readonly #url: WorkerUrl;
-  #engines: { engine: Engine; busy: boolean }[] = [];
-  #waiting: (() => void)[] = [];
+  readonly #slots: Slot[] = [];
+  readonly #waiting: ((slot: Slot) => void)[] = [];
   #idle: ReturnType<typeof setTimeout> | undefined;
 
   constructor(url: WorkerUrl) {
@@ -27,12 +35,12 @@ export class HashPool {
 
   /** Base64, as S3 writes checksums. */
   async checksum(blob: Blob, kind: HashKind): Promise<string> {
-    return toBase64(await this.#hash(blob, kind));
+    return toBase64((await this.#run(blob, { kind })) as Uint8Array);
   }
 
-  /** Hex. */
-  async hex(blob: Blob, kind: HashKind): Promise<string> {
-    return toHex(await this.#hash(blob, kind));
+  /** What a file is known by; with its checksum in one go where it is `checksum`ed. */
+  async identify(file: Blob, purpose: string | null, checksum: HashKind | null): Promise<Identified> {
+    return (await this.#run(file, { purpose, checksum })) as Identified;
   }
 
   /** SHA-256 (hex) of a whole file, in a worker of its own, so that parts need not wait for it. */
@@ -41,46 +49,42 @@ export class HashPool {
     const end = () => engine.end();
     signal.addEventListener('abort', end, { once: true });
     try {
-      return toHex(await engine.hash(file, 'sha256'));
+      return toHex((await engine.run(file, { kind: 'sha256' })) as Uint8Array);
     } finally {
       signal.removeEventListener('abort', end);
       engine.end();
     }
   }
 
-  async #hash(blob: Blob, kind: HashKind): Promise<Uint8Array> {
+  async #run(blob: Blob, task: Task): Promise<Value> {
     const slot = await this.#take();
     try {
-      return await slot.engine.hash(blob, kind);
+      return await slot.engine.run(blob, task);
     } finally {
-      slot.busy = false;
-      this.#waiting.shift()?.();
-      this.#endWhenIdle();
+      const next = this.#waiting.shift();
+      if (next !== undefined) next(slot);
+      else this.#release(slot);
     }
   }
 
-  async #take(): Promise<{ engine: Engine; busy: boolean }> {
+  /** A slot that is this job's own until it is released or handed on. */
+  async #take(): Promise<Slot> {
     clearTimeout(this.#idle);
-    for (;;) {
-      const free = this.#engines.find((slot) => !slot.busy);
-      if (free !== undefined) {
-        free.busy = true;
-        return free;
-      }
-      if (this.#engines.length < WORKERS) {
-        const slot = { engine: newEngine(this.#url), busy: true };
-        this.#engines.push(slot);
-        return slot;
-      }
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    let slot = this.#slots.find(({ busy }) => !busy);
+    if (slot === undefined && this.#slots.length < WORKERS) {
+      slot = { engine: newEngine(this.#url), busy: false };
+      this.#slots.push(slot);
     }
+    if (slot === undefined) return new Promise((resolve) => this.#waiting.push(resolve));
+    slot.busy = true;
+    return slot;
   }
 
-  #endWhenIdle(): void {
-    if (this.#engines.some((slot) => slot.busy)) return;
-    clearTimeout(this.#idle);
+  #release(slot: Slot): void {
+    slot.busy = false;
+    if (this.#slots.some(({ busy }) => busy)) return;
     this.#idle = setTimeout(() => {
-      for (const slot of this.#engines.splice(0)) slot.engine.end();
+      for (const { engine } of this.#slots.splice(0)) engine.end();
     }, IDLE_MS);
     // Node: nothing must stay alive for this.
     (this.#idle as { unref?: () => void }).unref?.();
@@ -108,9 +112,16 @@ function newEngine(url: WorkerUrl): Engine {
   }
 }
 
+interface Job {
+  blob: Blob;
+  task: Task;
+  resolve: (value: Value) => void;
+  reject: (error: unknown) => void;
+}
+
 function inWorker(url: WorkerUrl): Engine {
   const worker = new Worker(url, { type: 'module', name: 'partgate-hash' });
-  const jobs = new Map<number, Settle & { blob: Blob; kind: HashKind }>();
+  const jobs = new Map<number, Job>();
   let ready = false;
   let substitute: Engine | null = null;
   let count = 0;
@@ -121,7 +132,7 @@ function inWorker(url: WorkerUrl): Engine {
     }
     const job = jobs.get(data.id);
     jobs.delete(data.id);
-    if ('digest' in data) job?.resolve(data.digest);
+    if ('value' in data) job?.resolve(data.value);
     else job?.reject(failure(data.error));
   };
   worker.onerror = (event) => {
@@ -134,15 +145,15 @@ function inWorker(url: WorkerUrl): Engine {
     }
     // It could not be loaded at all: hash in this thread rather than not at all.
     substitute ??= inThread(url);
-    for (const job of waiting) substitute.hash(job.blob, job.kind).then(job.resolve, job.reject);
+    for (const job of waiting) substitute.run(job.blob, job.task).then(job.resolve, job.reject);
   };
   return {
-    hash(blob, kind) {
-      if (substitute !== null) return substitute.hash(blob, kind);
+    run(blob, task) {
+      if (substitute !== null) return substitute.run(blob, task);
       return new Promise((resolve, reject) => {
         count += 1;
-        jobs.set(count, { resolve, reject, blob, kind });
-        worker.postMessage({ id: count, blob, kind });
+        jobs.set(count, { blob, task, resolve, reject });
+        worker.postMessage({ id: count, blob, task });
       });
     },
     end() {
@@ -154,20 +165,15 @@ function inWorker(url: WorkerUrl): Engine {
 }
 
 function inThread(url: WorkerUrl): Engine {
-  const load = import(/* @vite-ignore */ /* webpackIgnore: true */ String(url)) as Promise<
-    typeof import('./worker.js')
-  >;
+  const load = import(/* @vite-ignore */ /* webpackIgnore: true */ String(url)) as Promise<typeof import('./worker.js')>;
   load.catch(() => undefined);
   return {
-    async hash(blob, kind) {
-      let hashing;
-      try {
-        hashing = await load;
-      } catch (cause) {
+    async run(blob, task) {
+      const { carryOut } = await load.catch((cause: unknown) => {
         const words = `${String(url)} cannot be loaded; serve hash-worker.js of @partgate/client there, or set workerUrl`;
         throw new HashingUnavailable(words, { cause });
-      }
-      return hashing.hashBlob(blob, kind);
+      });
+      return carryOut(blob, task);
     },
     end() {},
   };

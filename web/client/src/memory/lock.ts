@@ -1,21 +1,27 @@
 /** One tab uploads a file, the others watch: Web Locks, and a channel that says how it ended. */
 
 const CHANNEL = 'partgate';
-/** The lock outlives success by this, so that those who wait hear of it before they get the lock. */
+/** The lock outlives an ending by this, so that those who wait hear of it before they get the lock. */
 const LINGER_MS = 1_000;
 
-/** What a watcher is told when the holder has finished. */
-interface Finished {
+/** How the holder ended, if there is nothing left to do for others: the upload is completed, or was aborted. */
+export type Ending = { completed: string } | 'aborted';
+
+/** What those who wait are told. */
+interface Announcement {
   lock: string;
-  uploadId: string;
+  ending: Ending;
 }
 
 export interface Lock {
-  /** The upload was completed by whoever held the lock before. */
-  finishedBefore: string | null;
-  /** Lets go; with an upload id, whoever waits learns that it is completed. */
-  release(completedUploadId: string | null): void;
+  /** How whoever held the lock before has ended, if that was the end of it. */
+  before: Ending | null;
+  /** Lets go; whoever waits learns of the ending. */
+  release(ending: Ending | null): void;
 }
+
+/** Opened once: a queue of small files announces hundreds. */
+let announcements: BroadcastChannel | undefined;
 
 /** Whether locks exist here: not in Node 20, and not in pages without a secure context. */
 const locks = (): LockManager | undefined => (globalThis as { navigator?: Navigator }).navigator?.locks;
@@ -27,34 +33,33 @@ const locks = (): LockManager | undefined => (globalThis as { navigator?: Naviga
  */
 export async function takeLock(name: string, signal: AbortSignal, onWait: () => void): Promise<Lock> {
   const manager = locks();
-  if (manager === undefined) return { finishedBefore: null, release() {} };
+  if (manager === undefined) return { before: null, release() {} };
   const release = await request(manager, name, { ifAvailable: true });
   if (release !== null) return held(name, release, null);
   const channel = new BroadcastChannel(CHANNEL);
-  let finishedBefore: string | null = null;
-  channel.onmessage = ({ data }: MessageEvent<Finished>) => {
-    if (data.lock === name) finishedBefore = data.uploadId;
+  let before: Ending | null = null;
+  channel.onmessage = ({ data }: MessageEvent<Announcement>) => {
+    if (data.lock === name) before = data.ending;
   };
   try {
     onWait();
     const waited = await request(manager, name, { signal });
-    return held(name, waited ?? (() => undefined), finishedBefore);
+    return held(name, waited ?? (() => undefined), before);
   } finally {
     channel.close();
   }
 }
 
-function held(name: string, release: () => void, finishedBefore: string | null): Lock {
+function held(name: string, release: () => void, before: Ending | null): Lock {
   return {
-    finishedBefore,
-    release(completedUploadId) {
-      if (completedUploadId === null) {
+    before,
+    release(ending) {
+      if (ending === null) {
         release();
         return;
       }
-      const channel = new BroadcastChannel(CHANNEL);
-      channel.postMessage({ lock: name, uploadId: completedUploadId } satisfies Finished);
-      channel.close();
+      announcements ??= new BroadcastChannel(CHANNEL);
+      announcements.postMessage({ lock: name, ending } satisfies Announcement);
       setTimeout(release, LINGER_MS);
     },
   };

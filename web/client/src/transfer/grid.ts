@@ -17,8 +17,9 @@ export class Grid {
     return Math.max(0, Math.min(this.partSize, this.size - this.offset(number)));
   }
 
-  /** The bytes of a part, without reading them. */
+  /** The bytes of a part, without reading them; the file itself where it is all of it. */
   slice(file: Blob, number: number): Blob {
+    if (this.totalParts === 1) return file;
     const offset = this.offset(number);
     return file.slice(offset, offset + this.length(number));
   }

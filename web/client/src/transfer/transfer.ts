@@ -231,9 +231,8 @@ export class Transfer {
   }
 
   #stalled(now: number): Failure | null {
-    const idle = this.#inFlight.size + this.#suspect.size + this.#toSign.size + this.#signed.size === 0;
-    // Nobody's fault: the file gives nothing to send yet, or the upload is held.
-    if (idle || this.#held) this.#lastProgress = now;
+    // Held is nobody's fault. A file that cannot be read through is: hashing that never ends counts as a stall, too.
+    if (this.#held) this.#lastProgress = now;
     const still = now - this.#lastProgress;
     if (still > this.setup.giveUpAfterMs) return { why: 'stalled', forMs: still, detail: this.#lastTrouble };
     if (this.#everStored || this.#firstTry === null || this.#inFlight.size > 0) return null;
@@ -355,6 +354,7 @@ export class Transfer {
 
   /** A part was hashed: for the first time, or again because storage doubted it or had it before. */
   hashed(number: number, checksum: string, now: number): void {
+    this.#lastProgress = now;
     if (this.#verifying.delete(number)) {
       const before = this.checksums.get(number);
       if (before !== undefined && before !== checksum) this.#failure = { why: 'file_changed', number };

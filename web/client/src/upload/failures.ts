@@ -50,3 +50,8 @@ export function changed(detail: string, part?: number): UploadError {
     'Choose the original file, or start anew.';
   return new UploadError('file_changed', message, { resumable: false, ...(part === undefined ? {} : { part }) });
 }
+
+export function gone(why: string): UploadError {
+  const message = `The gateway does not have this upload any more: ${why}. It can be started anew.`;
+  return new UploadError('gone', message, { resumable: false });
+}

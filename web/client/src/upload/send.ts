@@ -58,7 +58,7 @@ function sendByXhr({ ticket, body, stallAfterMs, onSent, signal }: Shipment): Pr
     xhr.onerror = () => end({ stored: false, seen: { kind: 'network' } });
     signal.addEventListener('abort', cut);
     if (signal.aborted) cut();
-    else xhr.send(untyped(body));
+    else xhr.send(untyped(ticket, body));
   });
 }
 
@@ -75,7 +75,7 @@ async function sendByFetch({ ticket, body, stallAfterMs, onSent, signal }: Shipm
   signal.addEventListener('abort', stop);
   try {
     const headers = { ...ticket.headers };
-    const response = await fetch(ticket.url, { method: 'PUT', headers, body: untyped(body), signal: cut.signal });
+    const response = await fetch(ticket.url, { method: 'PUT', headers, body: untyped(ticket, body), signal: cut.signal });
     const text = await response.text();
     onSent(body.size);
     return read(response.status, response.headers, text, ticket, started);
@@ -87,9 +87,10 @@ async function sendByFetch({ ticket, body, stallAfterMs, onSent, signal }: Shipm
   }
 }
 
-/** A Blob with a type would be sent with a Content-Type of its own, which overrules what was signed. */
-function untyped(body: Blob): Blob {
-  return body.type === '' ? body : body.slice(0, body.size, '');
+/** A Blob with a type would be sent with a Content-Type that nobody signed, unless one is set. */
+function untyped({ headers }: Ticket, body: Blob): Blob {
+  const typed = Object.keys(headers).some((name) => name.toLowerCase() === 'content-type');
+  return typed || body.type === '' ? body : body.slice(0, body.size, '');
 }
 
 function read(status: number, headers: Headers, text: string, ticket: Ticket, started: number): Outcome {

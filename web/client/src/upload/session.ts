@@ -1,6 +1,6 @@
 /** The upload on the gateway: opened anew, found by the gateway, or known from a record. */
-import { UploadError } from '../errors.js';
 import { type Gateway, lifetimeMs } from '../gateway/gateway.js';
+import { gone } from './failures.js';
 import type { ChecksumAlgorithm, InitRequest, ReceivedPart, SignedPart, UploadStatus } from '../wire.js';
 
 /** An upload that the gateway has. */
@@ -70,10 +70,7 @@ export function isClosed(status: UploadStatus): boolean {
     case 'failed':
     case 'aborting':
     case 'aborted':
-    case 'expired': {
-      const why = status.error?.detail ?? `it is ${status.state}`;
-      const message = `The gateway does not have this upload any more: ${why}. It can be started anew.`;
-      throw new UploadError('gone', message, { resumable: false });
-    }
+    case 'expired':
+      throw gone(status.error?.detail ?? `it is ${status.state}`);
   }
 }
