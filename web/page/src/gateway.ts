@@ -1,5 +1,8 @@
 import type { ChecksumAlgorithm } from '@partgate/client';
 
+/** The gateway is where the page is, which may be below a path of the host. */
+export const HERE = './';
+
 /** What the gateway wrote into the page about itself. Every field may be absent: the page works without. */
 export interface Gateway {
   version?: string;

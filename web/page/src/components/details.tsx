@@ -40,7 +40,7 @@ function Result({ upload, result }: { upload: Upload; result: Uploaded }) {
         {completion.sha256 && <Fact name="SHA-256"><Copied text={completion.sha256} what="SHA-256" /></Fact>}
         <Fact name="Sent">{sentWords(result)}</Fact>
       </dl>
-      <a class="button button-plain" href={`/upload/${completion.upload_id}/file`} data-action="download-link" download aria-label={`Download ${upload.name}`}>
+      <a class="button button-plain" href={`upload/${completion.upload_id}/file`} data-action="download-link" download aria-label={`Download ${upload.name}`}>
         {icon('download')} Download
       </a>
     </section>

@@ -68,7 +68,7 @@ export function Row({ item, session, place, terse }: RowProps) {
           {look === 'done' && upload.uploadId && (
             <a
               class="icon-button"
-              href={`/upload/${upload.uploadId}/file`}
+              href={`upload/${upload.uploadId}/file`}
               aria-label={`Download ${upload.name}`}
               title="Download"
               data-action="download"

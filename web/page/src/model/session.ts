@@ -1,5 +1,5 @@
 import { UploadQueue, type Unfinished, type Upload, type UploadOptions } from '@partgate/client';
-import { bestChecksum, type Gateway } from '../gateway.js';
+import { HERE, bestChecksum, type Gateway } from '../gateway.js';
 import { cancelAllQuestion, cancelQuestion, errorWords, notCancelled, notTheFile, removedWords } from '../words.js';
 import type { FoundFile } from '../files/found.js';
 import { Announcer } from './announcer.js';
@@ -44,7 +44,7 @@ export class Session {
   constructor(gateway: Gateway) {
     this.gateway = gateway;
     const checksum = bestChecksum(gateway);
-    this.queue = new UploadQueue(checksum ? { checksum } : {});
+    this.queue = new UploadQueue(checksum ? { gateway: HERE, checksum } : { gateway: HERE });
     this.unfinished = new UnfinishedList(this.notes, this.question);
     this.queue.on('progress', () => this.changes.announce());
     this.queue.on('state', () => this.#listChanged());

@@ -1,4 +1,5 @@
 import { findUnfinished, type Unfinished } from '@partgate/client';
+import { HERE } from '../gateway.js';
 import { discardQuestion, listTrouble, notCancelled } from '../words.js';
 import { Changes } from './changes.js';
 import type { Notes } from './notes.js';
@@ -20,7 +21,7 @@ export class UnfinishedList {
   /** Asks browser and gateway. */
   async refresh(): Promise<void> {
     try {
-      const found = await findUnfinished({ all: true });
+      const found = await findUnfinished({ gateway: HERE, all: true });
       this.list = found.filter((unfinished) => !this.#hidden.has(unfinished.uploadId));
     } catch (error) {
       this.#notes.error(listTrouble(error));
