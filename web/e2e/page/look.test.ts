@@ -109,7 +109,9 @@ it('with ten thousand parts on the move the page still answers', async (scene) =
   const delays = await page.inputDelays('many.bin', 25);
   await until('parts are stored meanwhile', async () => (await stored()) > before);
   assert.ok((await stored()) < 10_000, 'it was measured in the middle');
-  assert.ok(Math.max(...delays) < 1_000, `an input took ${Math.round(Math.max(...delays))} ms to be seen`);
+  // A machine that has more to do delays a few; a page that has delays them all.
+  const usual = delays.toSorted((a, b) => a - b)[Math.floor(delays.length * 0.8)]!;
+  assert.ok(usual < 500, `inputs take this many ms to be seen: ${delays.map(Math.round).join(', ')}`);
   assert.match(await map.innerText(), /stored[^]*missing/);
   await page.act('many.bin', 'pause');
   await page.looks('many.bin', 'paused', 5_000);
