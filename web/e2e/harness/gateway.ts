@@ -48,6 +48,21 @@ export class Gateway {
     return new Gateway(url, server);
   }
 
+  /** `partgate dev`: gateway and store in one process, with nothing in between. */
+  static async dev(folder: string): Promise<Gateway> {
+    mkdirSync(folder, { recursive: true });
+    const [port, storePort] = [await freePort(), await freePort()];
+    const url = `http://127.0.0.1:${port}`;
+    const server = await Server.start({
+      program: PARTGATE,
+      arguments: ['dev', '--data', join(folder, 'data'), '--listen', `127.0.0.1:${port}`, '--store-listen', `127.0.0.1:${storePort}`],
+      environment: { RUST_LOG: 'warn' },
+      log: join(folder, 'dev.log'),
+      ready: async () => (await fetch(`${url}/readyz`)).ok,
+    });
+    return new Gateway(url, server);
+  }
+
   async list(state?: string): Promise<UploadList['uploads']> {
     const query = state ? `?state=${state}&limit=1000` : '?limit=1000';
     return (await this.#get<UploadList>(`/upload${query}`)).uploads;

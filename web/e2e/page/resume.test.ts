@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 
 import { expectNotSentAgain } from '../harness/expect.js';
 import { MIB } from '../harness/files.js';
+import { Gateway } from '../harness/gateway.js';
 import { type Scene, stage } from '../harness/scene.js';
 import { until } from '../harness/wait.js';
 import { asOfNow, holdAfter, SETTINGS, underWay, UploadPage } from './upload-page.js';
@@ -109,3 +110,37 @@ it('an unfinished upload is discarded after a question', async (scene) => {
   assert.deepEqual(await scene.gateway.list('open'), []);
   assert.deepEqual(await scene.multiparts(key), []);
 }, { settings: SETTINGS });
+
+it('gateway and store of `partgate dev` are killed and started again, and the page goes on', async (scene) => {
+  const gateway = await Gateway.dev(scene.path('dev'));
+  try {
+    const page = await UploadPage.open(scene, undefined, gateway.url);
+    const stored = new Set<string>();
+    const asked: string[] = [];
+    const partOf = (url: string) => new URL(url).searchParams.get('partNumber');
+    page.page.on('response', (answer) => {
+      const part = partOf(answer.url());
+      if (answer.request().method() === 'PUT' && answer.status() === 200 && part) stored.add(part);
+    });
+    page.page.on('request', (request) => {
+      const part = partOf(request.url());
+      if (request.method() === 'PUT' && part) asked.push(part);
+    });
+    // Nothing of the tests stands in between that could be slow: the browser is.
+    const browser = await page.page.context().newCDPSession(page.page);
+    await browser.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 12 * MIB });
+    const file = await scene.file('a.bin', 65 * MIB);
+    await page.choose(file.path);
+    await until('some parts are stored', () => stored.size >= 2);
+    await gateway.server.kill();
+    const [kept, before] = [[...stored], asked.length];
+    assert.ok(kept.length < 7, 'it was killed in the middle');
+    await page.untilRow('a.bin', 'it says that it tries again', ({ words }) => words.startsWith('Trying again'));
+    await gateway.server.start();
+    await page.looks('a.bin', 'done', 45_000);
+    await page.expectIdentical({ gateway }, file, 'a.bin');
+    assert.deepEqual(kept.filter((part) => asked.slice(before).includes(part)), [], 'parts that storage had were sent again');
+  } finally {
+    await gateway.server.kill();
+  }
+}, { timeout: 90_000 });

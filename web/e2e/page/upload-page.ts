@@ -41,8 +41,8 @@ export class UploadPage {
     });
   }
 
-  static async open(scene: Scene, context?: BrowserContext): Promise<UploadPage> {
-    const opened = new UploadPage(await (context ?? (await scene.device())).newPage(), `${scene.gatewayProxy.url}/`);
+  static async open(scene: Scene, context?: BrowserContext, gateway: string = scene.gatewayProxy.url): Promise<UploadPage> {
+    const opened = new UploadPage(await (context ?? (await scene.device())).newPage(), `${gateway}/`);
     const answer = await opened.page.goto(opened.#url);
     opened.policy = (await answer!.headerValue('content-security-policy')) ?? '';
     await opened.at('drop').waitFor();
@@ -130,8 +130,8 @@ export class UploadPage {
   }
 
   /** What a person downloads from the row is the file, bit by bit. */
-  async expectIdentical(scene: Scene, file: TestFile, name: string): Promise<void> {
-    const { size, sha256 } = await scene.gateway.download(await this.uploadId(name));
+  async expectIdentical({ gateway }: Pick<Scene, 'gateway'>, file: TestFile, name: string): Promise<void> {
+    const { size, sha256 } = await gateway.download(await this.uploadId(name));
     assert.deepEqual({ name, size, sha256 }, { name, size: file.size, sha256: file.sha256 });
   }
 
