@@ -1,12 +1,16 @@
 # Everything a developer runs. CI runs the same commands: see .ci/run.
 
-.PHONY: build dev test test-web tools soak lint openapi conformance bench
+.PHONY: build dev page test test-web tools soak lint openapi conformance bench bench-browser
 
 build:
 	cargo build --release
 
 dev:
 	cargo run --release -- dev
+
+# Builds the upload page that the binary carries anew, after a change of web/client or web/page; commit what it makes.
+page: tools
+	npm run --silent build --prefix web
 
 # All tests: unit and property tests, the API and command suites on the embedded store, the store's conformance; then
 # the API suite again on real stores, with the same binaries; then the browser. What a machine cannot provide prints SKIP.
@@ -53,3 +57,9 @@ conformance:
 bench:
 	bash benches/upload.sh
 	python3 benches/growth.py
+
+# The same from a browser, beside Uppy, tus-js-client, better-upload and EvaporateJS; see benches/browser/README.md.
+bench-browser: tools
+	cargo build --release
+	npm ci --prefix benches/browser --ignore-scripts --no-audit --no-fund
+	node benches/browser/run.mjs
