@@ -25,7 +25,7 @@ it('a file arrives, and its proof is shown; nobody else is asked for anything', 
   assert.ok(text.includes(key), `no ${key} in ${text}`);
   assert.ok(text.includes(checksum!.value), `no ${checksum!.value} in ${text}`);
   assert.match(text, /Proven: the object in storage has your file’s size and CRC-64\/NVME checksum/);
-  assert.match(await page.at('announcer').innerText(), /film\.mov: done/);
+  await until('it is announced', async () => (await page.at('announcer').innerText()).includes('film.mov: done'));
   assert.deepEqual(page.origins, new Set([scene.gatewayProxy.url, scene.storeProxy.url]));
 }, { settings: SETTINGS });
 
