@@ -58,6 +58,12 @@ const files = sources.map((path) => join(built, 'tests', path.replace(/\.ts$/, '
 const only = process.env.ONLY ? { testNamePatterns: [process.env.ONLY] } : {};
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const started = Date.now();
+// A file that never ends must not keep CI for ever; its servers notice that it is gone.
+const LONGEST_MS = 20 * 60_000;
+setTimeout(() => {
+  console.error(`web/e2e on ${store}: not done after ${LONGEST_MS / 60_000} minutes`);
+  process.exit(1);
+}, LONGEST_MS).unref();
 const tests = run({ files, concurrency: Number(process.env.E2E_CONCURRENCY ?? 2), ...only });
 const seconds = (ms) => `${(ms / 1_000).toFixed(1)} s`;
 // A file whose process fails is told as a test too; its own tests are counted already.

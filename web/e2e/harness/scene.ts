@@ -40,7 +40,10 @@ export function stage(): (name: string, run: (scene: Scene) => Promise<void>, op
   let shared: Stage | undefined;
   const folder = mkdtempSync(join(tmpdir(), 'partgate-e2e-'));
   before(async () => {
-    const [store, browser, site] = await Promise.all([startStore(join(folder, 'store')), launch(), serve(LIBRARY_PAGE)]);
+    // One after the other: of several at once, those that started would outlive the one that could not.
+    const browser = await launch();
+    const site = await serve(LIBRARY_PAGE);
+    const store = await startStore(join(folder, 'store'));
     shared = { folder, store, browser, site };
   });
   after(async () => {
