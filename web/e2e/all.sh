@@ -24,4 +24,4 @@ npm run --silent sizes
 npm run --silent unit
 npm run --silent e2e
 # What a store can make different; the rest is the gateway's and the browser's own.
-TEST_STORE=minio npm run --silent e2e -- library/transfer library/faults library/resume page/upload
+TEST_STORE=minio npm run --silent e2e -- library/transfer library/faults library/resume page/page
