@@ -72,9 +72,9 @@ export async function makeCall(connection: Connection, call: Call, signal: Abort
     if (seen.kind === 'gateway' && seen.answer.status === 500) history.internalErrors += 1;
     const told = action.do === 'back_off' ? action.retryAfterMs : null;
     // Another gateway may answer at once; only after all were asked it is time to wait.
-    const others = connection.bases.length;
-    const asked = history.failures % others !== 0;
-    const wait = asked ? 0 : (told ?? backoffMs(Math.ceil(history.failures / others), Math.random()));
+    const addresses = connection.bases.length;
+    const anotherIsLeft = history.failures % addresses !== 0;
+    const wait = anotherIsLeft ? 0 : (told ?? backoffMs(Math.ceil(history.failures / addresses), Math.random()));
     if (isOffline()) started = now();
     else giveUp(connection, call, now() - started, wait, words);
     if (history.failures === 1) connection.notice('gateway_trouble', `${words}; trying again.`);

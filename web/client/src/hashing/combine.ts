@@ -9,11 +9,6 @@ const CRCS: Partial<Record<ChecksumAlgorithm, { width: bigint; polynomial: bigin
   crc32: { width: 32n, polynomial: 0xedb88320n },
 };
 
-/** Whether the checksum of a whole file follows from those of its parts. */
-export function combines(algorithm: ChecksumAlgorithm): boolean {
-  return CRCS[algorithm] !== undefined;
-}
-
 /** The full-object checksum (base64) of parts in order; `null` for kinds that have none. */
 export function fullObject(
   algorithm: ChecksumAlgorithm,

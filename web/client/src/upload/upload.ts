@@ -117,7 +117,7 @@ export class Upload extends Emitter<UploadEvents> {
 
   /** Stops sending at once; `resume()` goes on. Parts in flight are sent again. Too late once all are stored. */
   pause(): void {
-    const running = ['preparing', 'checking', 'uploading', 'retrying', 'offline', 'watching'];
+    const running = ['waiting', 'preparing', 'checking', 'uploading', 'retrying', 'offline', 'watching'];
     if (!running.includes(this.#state)) return;
     this.#paused = true;
     this.#run?.pause();
@@ -129,8 +129,10 @@ export class Upload extends Emitter<UploadEvents> {
     if (this.#state === 'failed') this.#begin('resume');
     if (this.#state !== 'paused') return;
     this.#paused = false;
+    // Paused before its turn came: it is in line again.
+    if (this.#run === null) return this.#setState('waiting');
     this.#setState(this.#driver === null ? 'preparing' : 'uploading');
-    this.#run?.resume();
+    this.#run.resume();
   }
 
   /** After a failure: takes back what there is of it and begins anew. */
