@@ -1,5 +1,6 @@
 //! partgate: an object-storage gateway for resumable, proven uploads that never carries a file's bytes.
 
+pub mod access;
 pub mod app;
 pub mod clock;
 pub mod config;
