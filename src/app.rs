@@ -1,6 +1,7 @@
 //! Puts the rooms together, serves, and stops without losing anything.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -8,11 +9,12 @@ use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::{Grants, Tenant};
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Access, Settings};
 use crate::http::{Gateway, router};
 use crate::janitor;
-use crate::service::Service;
+use crate::service::{Authenticator, Principal, Required, Service, Tenants};
 use crate::storage::{Storage, StorageSetupError};
 use crate::store::{Migrations, Store, StoreError};
 use crate::telemetry;
@@ -61,8 +63,44 @@ pub async fn service(
     migrations: Migrations,
 ) -> Result<(Service, Store), AppError> {
     let storage = Storage::connect(settings.storage.clone()).await?;
-    let store = Store::open(settings.database.expose(), settings.database_connections, migrations).await?;
-    Ok((Service::new(store.clone(), storage, clock, settings.rules.clone()), store))
+    let store = store(settings, migrations).await?;
+    let tenants = tenants(settings, &store);
+    let service = Service::new(store.clone(), storage, clock, settings.rules.clone()).with_tenants(tenants);
+    Ok((service, store))
+}
+
+/// The database alone.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn store(settings: &Settings, migrations: Migrations) -> Result<Store, StoreError> {
+    Store::open(settings.database.expose(), settings.database_connections, migrations).await
+}
+
+/// The tenants that these settings and their database name. In open mode nobody can be told apart, so there is one.
+#[must_use]
+pub fn tenants(settings: &Settings, store: &Store) -> Tenants {
+    let defaults = settings.tenant_defaults();
+    match &settings.access {
+        Access::Open => Tenants::only(Tenant::only(&defaults)),
+        Access::Required { tenants, .. } => Tenants::stored(tenants.clone(), defaults, store.clone()),
+    }
+}
+
+fn authenticator(settings: &Settings, clock: &Clock, service: &Service, store: &Store) -> Authenticator {
+    match &settings.access {
+        Access::Open => {
+            let tenant = Tenant::only(&settings.tenant_defaults());
+            Authenticator::Open(Principal::anybody(Arc::new(tenant)))
+        }
+        Access::Required { tokens, issuers, .. } => Authenticator::Required(Arc::new(Required {
+            store: store.clone(),
+            clock: clock.clone(),
+            tenants: service.tenants().clone(),
+            tokens: tokens.clone(),
+            grants: Grants::new(issuers.clone()),
+        })),
+    }
 }
 
 impl App {
@@ -72,14 +110,14 @@ impl App {
     /// [`AppError`].
     pub async fn start(settings: &Settings, clock: Clock, migrations: Migrations) -> Result<Self, AppError> {
         let metrics = telemetry::metrics();
-        let (service, store) = service(settings, clock, migrations).await?;
+        let (service, store) = service(settings, clock.clone(), migrations).await?;
         let address = settings.listen;
         let listener =
             TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })?;
         let gateway = Gateway {
             service: service.clone(),
             public_url: settings.public_url.clone().unwrap_or_default(),
-            auth: settings.auth,
+            auth: authenticator(settings, &clock, &service, &store),
             cors_origins: settings.cors_origins.clone(),
             max_in_flight: settings.max_in_flight,
             metrics,

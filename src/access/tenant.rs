@@ -275,6 +275,25 @@ impl Tenant {
     }
 }
 
+impl Tenant {
+    /// That of an operator's key: nothing is its own.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self {
+            name: String::new(),
+            bucket: String::new(),
+            prefix: String::new(),
+            naming: KeyNaming::Nobody,
+            limits: TenantLimits::default(),
+            content_types: ContentTypes::default(),
+            lifetime: time::Duration::ZERO,
+            // Long enough to fetch a file that an operator looks at.
+            url_ttl: Duration::from_secs(5 * 60),
+            cors_origins: Vec::new(),
+        }
+    }
+}
+
 /// Two tenants of which one could reach the objects of the other, if there are any.
 #[must_use]
 pub fn overlapping<'a>(tenants: &[&'a Tenant]) -> Option<(&'a Tenant, &'a Tenant)> {

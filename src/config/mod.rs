@@ -1,5 +1,6 @@
 //! Settings: a TOML file, over it the environment, over it flags. Every bad value is told at once.
 
+mod access;
 mod reader;
 mod secret;
 mod time_limits;
@@ -8,9 +9,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+pub use access::Access;
 pub use reader::{Effective, Origin, SettingProblem};
 pub use secret::Secret;
 
+use crate::access::TenantDefaults;
 use crate::service::{Orphans, Rules};
 use crate::sigv4::AddressingStyle;
 use crate::storage::{Connection, ServerSide, StaticKeys, StorageSettings, StoreProfile};
@@ -24,13 +27,6 @@ const MAX_URL_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Leaves room for an upload id and a file name within S3's 1,024 bytes of a key.
 const MAX_PREFIX_BYTES: usize = 512;
-
-/// Who may call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuthMode {
-    /// Everybody who can reach the gateway: loopback only.
-    Open,
-}
 
 /// All settings of a gateway, checked.
 #[derive(Debug, Clone)]
@@ -50,7 +46,7 @@ pub struct Settings {
     /// How often the sweep looks.
     pub sweep_interval: Duration,
     /// Who may call.
-    pub auth: AuthMode,
+    pub access: Access,
     /// The origins whose pages may call the API: exact, with any port (`http://localhost:*`), or `*`.
     pub cors_origins: Vec<String>,
     /// How many calls of the API, and how many proxied parts, may be under way at once.
@@ -102,14 +98,26 @@ impl Settings {
         Self::from_reader(Reader::of(values))
     }
 
+    /// What a tenant has where it says nothing else.
+    #[must_use]
+    pub fn tenant_defaults(&self) -> TenantDefaults {
+        self.rules.tenant_defaults(&self.storage.connection.bucket)
+    }
+
     fn from_reader(mut reader: Reader) -> Result<Self, ConfigError> {
         let listen = reader.parse("listen", "127.0.0.1:8080", socket_address);
-        let auth = reader.parse("auth.mode", "open", auth_mode);
-        if let (Some(listen), Some(AuthMode::Open)) = (listen, auth)
+        let rules = rules(&mut reader);
+        let storage = storage(&mut reader);
+        let defaults = rules.as_ref().zip(storage.as_ref());
+        let defaults = defaults.map(|(rules, storage)| rules.tenant_defaults(&storage.connection.bucket));
+        let access = access::access(&mut reader, defaults.as_ref());
+        let is_open = matches!(access, Some(Access::Open));
+        if let (Some(listen), true) = (listen, is_open)
             && !listen.ip().is_loopback()
         {
             let detail = "auth.mode is \"open\", which is for loopback only: anybody who can reach the gateway \
-                          could fill the bucket; listen on 127.0.0.1 behind a proxy that authenticates";
+                          could fill the bucket; set auth.mode = \"required\", or listen on 127.0.0.1 behind a \
+                          proxy that authenticates";
             reader.problem("listen", detail);
         }
         let public_url = reader.optional_text("public_url").map(|url| url.trim_end_matches('/').to_owned());
@@ -135,12 +143,10 @@ impl Settings {
         let sweep_interval = reader.duration("sweep.interval", "10m", Duration::from_secs(1)..=MAX_URL_TTL);
         let max_in_flight = reader.parse("max_in_flight", "1024", max_in_flight);
         let log = reader.parse("log.format", "text", log_format);
-        let rules = rules(&mut reader);
-        let storage = storage(&mut reader);
         let effective = reader.finish()?;
         match (
             listen,
-            auth,
+            access,
             database,
             database_connections,
             sweep_interval,
@@ -151,7 +157,7 @@ impl Settings {
         ) {
             (
                 Some(listen),
-                Some(auth),
+                Some(access),
                 Some(database),
                 Some(database_connections),
                 Some(sweep_interval),
@@ -167,7 +173,7 @@ impl Settings {
                 storage,
                 rules,
                 sweep_interval,
-                auth,
+                access,
                 cors_origins,
                 max_in_flight,
                 log,
@@ -331,13 +337,6 @@ fn orphans(text: &str) -> Result<Orphans, String> {
         "all" => Ok(Orphans::All),
         "leave" => Ok(Orphans::Leave),
         _ => Err(format!("{text:?} is not \"known\", \"all\" or \"leave\"")),
-    }
-}
-
-fn auth_mode(text: &str) -> Result<AuthMode, String> {
-    match text {
-        "open" => Ok(AuthMode::Open),
-        _ => Err(format!("{text:?} is not a mode of this version: it knows only \"open\"")),
     }
 }
 

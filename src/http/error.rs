@@ -18,6 +18,9 @@ const MAX_PARTS_NAMED: usize = 1_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Code {
     InvalidRequest,
+    Unauthorized,
+    Forbidden,
+    QuotaExceeded,
     NoSuchRoute,
     UploadNotFound,
     MethodNotAllowed,
@@ -33,6 +36,7 @@ pub(super) enum Code {
     StorageRejected,
     StorageUnavailable,
     DatabaseUnavailable,
+    AuthUnavailable,
     Overloaded,
     Busy,
 }
@@ -42,6 +46,9 @@ impl Code {
     const fn row(self) -> (&'static str, u16, &'static str) {
         match self {
             Self::InvalidRequest => ("invalid_request", 400, "The request cannot be used"),
+            Self::Unauthorized => ("unauthorized", 401, "The caller is not known"),
+            Self::Forbidden => ("forbidden", 403, "The caller may not do this"),
+            Self::QuotaExceeded => ("quota_exceeded", 403, "A limit would be passed"),
             Self::NoSuchRoute => ("no_such_route", 404, "There is nothing at this path"),
             Self::UploadNotFound => ("upload_not_found", 404, "There is no such upload"),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "This path has other methods"),
@@ -59,6 +66,7 @@ impl Code {
             Self::DatabaseUnavailable => {
                 ("database_unavailable", 503, "The gateway's database does not answer for now")
             }
+            Self::AuthUnavailable => ("auth_unavailable", 503, "Callers cannot be told apart for now"),
             Self::Overloaded => ("overloaded", 503, "The gateway has too much to do for now"),
             Self::Busy => ("busy", 503, "Not done yet; the same request may be sent again"),
         }
@@ -100,9 +108,17 @@ impl ApiError {
     }
 
     pub(super) fn too_large(detail: impl Into<String>, limit: u64) -> Self {
-        let mut error = Self::new(Code::TooLarge, detail);
-        error.0.limit = Some(limit);
-        error
+        Self::new(Code::TooLarge, detail).with_limit(limit)
+    }
+
+    /// Nobody, or nobody who is known.
+    pub(super) fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(Code::Unauthorized, detail)
+    }
+
+    fn with_limit(mut self, limit: u64) -> Self {
+        self.0.limit = Some(limit);
+        self
     }
 
     fn with_state(mut self, state: State) -> Self {
@@ -153,6 +169,10 @@ impl From<ServiceError> for ApiError {
                 let detail = format!("size: {size_bytes} bytes; at most {limit_bytes} are allowed");
                 Self::too_large(detail, limit_bytes)
             }
+            ServiceError::Forbidden(detail) => Self::new(Code::Forbidden, detail),
+            ServiceError::QuotaExceeded { detail, limit } => {
+                Self::new(Code::QuotaExceeded, detail).with_limit(limit)
+            }
             ServiceError::ChecksumMismatch(detail) => Self::new(Code::ChecksumMismatch, detail),
             ServiceError::BodyBroken => Self::invalid(vec![FieldProblem::new(
                 "body",
@@ -197,6 +217,8 @@ fn log(error: &ServiceError) {
         | ServiceError::PartMismatch(_)
         | ServiceError::ObjectExists
         | ServiceError::TooLarge { .. }
+        | ServiceError::Forbidden(_)
+        | ServiceError::QuotaExceeded { .. }
         | ServiceError::ChecksumMismatch(_)
         | ServiceError::BodyBroken
         | ServiceError::Busy => {}
@@ -210,6 +232,10 @@ impl IntoResponse for ApiError {
         let mut response = status.into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Bearer realm=\"partgate\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         response.extensions_mut().insert(self);
         response

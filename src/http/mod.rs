@@ -29,8 +29,7 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 
 pub use openapi::document as openapi_document;
 
-use crate::config::AuthMode;
-use crate::service::Service;
+use crate::service::{Authenticator, Service};
 
 /// The largest JSON body, bytes: a complete call that reports 10,000 parts with SHA-256 each fits.
 pub const MAX_JSON_BYTES: usize = 1536 * 1024;
@@ -46,8 +45,8 @@ pub struct Gateway {
     pub service: Service,
     /// Before the paths in answers, where the gateway is reached by another address than it sees; or nothing.
     pub public_url: String,
-    /// Who may call.
-    pub auth: AuthMode,
+    /// Tells callers apart.
+    pub auth: Authenticator,
     /// The origins whose pages may call; `*` for any.
     pub cors_origins: Vec<String>,
     /// How many calls of the API, and how many proxied parts, may be under way at once.

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use partgate_api as api;
 
 use super::Gateway;
+use super::auth::Operator;
 
 /// The process lives.
 #[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, body = api::Health)))]
@@ -38,9 +39,12 @@ pub(super) async fn readyz(State(gateway): State<Gateway>) -> Response {
 /// Metrics in Prometheus's text format.
 #[utoipa::path(
     get, path = "/metrics", tag = "operations",
-    responses((status = 200, description = "Prometheus's text format", body = String, content_type = "text/plain")),
+    responses(
+        (status = 200, description = "Prometheus's text format", body = String, content_type = "text/plain"),
+        (status = "4XX", description = "unauthorized, forbidden: needs the role admin", body = api::Problem, content_type = "application/problem+json"),
+    ),
 )]
-pub(super) async fn metrics(State(gateway): State<Gateway>) -> Response {
+pub(super) async fn metrics(_: Operator, State(gateway): State<Gateway>) -> Response {
     if let Ok(counts) = gateway.service.count_by_state().await {
         for (state, count) in counts {
             metrics::gauge!("partgate_uploads", "state" => state).set(count as f64);

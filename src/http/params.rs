@@ -102,11 +102,28 @@ impl<S: Send + Sync> FromRequestParts<S> for ListParams {
             Uuid::parse_str(text).ok().map(UploadId)
         });
         let list = ListQuery {
+            tenant: query.take("tenant", "a name", |text| (!text.is_empty()).then(|| text.to_owned())),
             state: query.take("state", "a state of an upload", State::from_name),
             before,
             limit: limit.unwrap_or(USUAL_PAGE),
         };
         query.finish(Self(list))
+    }
+}
+
+/// How a file is answered.
+pub(super) struct FileParams {
+    /// By a redirect, or by its URL in JSON for callers who cannot follow one: a page that sends a credential.
+    pub(super) redirect: bool,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for FileParams {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let mut query = Query::new(parts);
+        let redirect = query.take("redirect", "true or false", |text| bool::from_str(text).ok());
+        query.finish(Self { redirect: redirect.unwrap_or(true) })
     }
 }
 

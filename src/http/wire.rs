@@ -171,11 +171,11 @@ pub(super) fn state(state: State) -> api::UploadState {
     }
 }
 
-pub(super) fn created(initiated: Initiated) -> api::UploadCreated {
+pub(super) fn created(initiated: Initiated, token: Option<String>) -> api::UploadCreated {
     let Initiated { upload, parts, parts_expire_at, .. } = initiated;
     api::UploadCreated {
         upload_id: upload.id.0,
-        token: None,
+        token,
         bucket: upload.spec.bucket,
         key: upload.spec.key.as_str().to_owned(),
         filename: upload.spec.filename,
@@ -228,6 +228,7 @@ pub(super) fn status(view: StatusView) -> api::UploadStatus {
     let StatusView { upload, state: visible, received, parts } = view;
     api::UploadStatus {
         upload_id: upload.id.0,
+        tenant: shows_tenants.then_some(upload.spec.tenant),
         state: state(visible),
         bucket: upload.spec.bucket,
         key: upload.spec.key.as_str().to_owned(),
@@ -290,9 +291,12 @@ pub(super) fn proxied(part: ProxiedResult) -> api::ProxiedPart {
     api::ProxiedPart { number: part.number.value(), size: part.size_bytes, etag: part.etag }
 }
 
+/// A page of a list; whose each upload is shows where they are everybody's.
 pub(super) fn page(page: UploadPage) -> api::UploadList {
+    let shows_tenants = page.of_all_tenants;
     let uploads = page.uploads.into_iter().map(|(upload, visible)| api::UploadSummary {
         upload_id: upload.id.0,
+        tenant: shows_tenants.then_some(upload.spec.tenant),
         state: state(visible),
         key: upload.spec.key.as_str().to_owned(),
         size: upload.plan.size_bytes(),

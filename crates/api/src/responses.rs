@@ -239,6 +239,9 @@ pub struct ProxiedPart {
 pub struct UploadSummary {
     /// The upload's id.
     pub upload_id: Uuid,
+    /// Whose it is: told to those who see the uploads of all tenants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// Where it is in its life.
     pub state: UploadState,
     /// The key of the object.
@@ -268,6 +271,13 @@ pub struct UploadList {
     pub uploads: Vec<UploadSummary>,
     /// Give it as `?cursor=` for the next page; null on the last.
     pub next_cursor: Option<String>,
+}
+
+/// Answer of `GET /upload/{id}/file?redirect=false`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FileUrl {
+    /// A presigned URL of the finished object, as a download under its file name. A secret: do not log it.
+    pub url: String,
 }
 
 /// Answer of `/healthz`: the process lives.
