@@ -45,18 +45,13 @@ export function sleep(ms: number, signal: AbortSignal, wake?: (end: () => void) 
 }
 
 /** The value, unless `signal` is aborted before: then its reason is thrown. */
-export async function unlessAborted<T>(value: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  let stop: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason as Error);
+export function unlessAborted<T>(value: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason as Error);
     signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+    void value.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
   });
-  try {
-    return await Promise.race([value, aborted]);
-  } finally {
-    if (stop !== undefined) signal.removeEventListener('abort', stop);
-  }
 }
 
 /** A fresh id for a call that may be repeated. `crypto.randomUUID` needs a secure context. */

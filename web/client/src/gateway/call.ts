@@ -64,7 +64,7 @@ export async function makeCall(connection: Connection, call: Call, signal: Abort
     }
     const { seen, error, words } = attempt;
     if (await hasAnotherCredential(connection, call, attempt, history)) {
-      // Whoever was asked for it may have taken a while.
+      // It answered: what went before was no silence.
       started = now();
       continue;
     }
