@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::{Access, Settings};
 use crate::http::{Gateway, router};
 use crate::janitor;
-use crate::service::{Authenticator, Principal, Required, Service, Tenants};
+use crate::service::{Authenticator, Required, Service, Tenants};
 use crate::storage::{Storage, StorageSetupError};
 use crate::store::{Migrations, Store, StoreError};
 use crate::telemetry;
@@ -89,10 +89,7 @@ pub fn tenants(settings: &Settings, store: &Store) -> Tenants {
 
 fn authenticator(settings: &Settings, clock: &Clock, service: &Service, store: &Store) -> Authenticator {
     match &settings.access {
-        Access::Open => {
-            let tenant = Tenant::only(&settings.tenant_defaults());
-            Authenticator::Open(Principal::anybody(Arc::new(tenant)))
-        }
+        Access::Open => Authenticator::Open(service.anybody()),
         Access::Required { tokens, issuers, .. } => Authenticator::Required(Arc::new(Required {
             store: store.clone(),
             clock: clock.clone(),

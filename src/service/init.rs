@@ -71,7 +71,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError`]: a field cannot be, the file is too large, storage or database are out of reach.
     pub async fn init(&self, principal: &Principal, new: NewUpload) -> Result<Initiated, ServiceError> {
-        require(principal, &[Role::Upload])?;
+        may_open(principal)?;
         let draft = self.draft(principal, &new)?;
         let requested = requested_at_init(&draft, &new.sign, self.rules.sign_limit)?;
         // Checked before anything is written, so that a bad wish leaves nothing half-made behind.
@@ -219,6 +219,18 @@ impl Service {
         if let Err(error) = self.begin_abort(upload, AbortReason::Requested).await {
             tracing::warn!(%error, "an upload that could not be opened is left to the sweep");
         }
+    }
+}
+
+/// Who may upload may open uploads, but for the holder of one upload's own token.
+fn may_open(principal: &Principal) -> Result<(), ServiceError> {
+    require(principal, &[Role::Upload])?;
+    match principal.caller {
+        Caller::UploadToken { .. } => {
+            let detail = "an upload's token is good for that upload alone; open others with an API key or a grant";
+            Err(ServiceError::Forbidden(detail.to_owned()))
+        }
+        Caller::Anybody | Caller::ApiKey { .. } | Caller::Grant(_) => Ok(()),
     }
 }
 

@@ -149,6 +149,13 @@ impl Service {
         &self.tenants
     }
 
+    /// Everybody, where nobody is told apart: the one tenant that has all of the prefix.
+    #[must_use]
+    pub fn anybody(&self) -> Principal {
+        let defaults = self.rules.tenant_defaults(self.storage.bucket());
+        Principal::anybody(Arc::new(Tenant::only(&defaults)))
+    }
+
     /// The rules that are in force.
     #[must_use]
     pub fn rules(&self) -> &Rules {

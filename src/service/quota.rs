@@ -43,6 +43,15 @@ fn counts_bytes(quota: &Quota) -> bool {
 }
 
 impl Service {
+    /// Forgets what was counted for days and grants that are over.
+    ///
+    /// # Errors
+    /// [`ServiceError::Database`].
+    pub async fn forget_counters(&self) -> Result<(), ServiceError> {
+        self.store.forget_counters(self.clock.now()).await?;
+        Ok(())
+    }
+
     /// What this caller's calls may name.
     pub(super) fn part_limits(&self, principal: &Principal) -> PartLimits {
         let max_size_bytes = principal.tenant.limits.max_size_bytes;

@@ -94,7 +94,6 @@ impl Service {
             report.orphans = self.look_for_orphans(mode).await?;
         }
         report.forgotten = self.forget_finished(keep_since).await?;
-        self.store.forget_counters(now).await?;
         Ok(report)
     }
 

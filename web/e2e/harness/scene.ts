@@ -175,7 +175,10 @@ export class Scene {
       for (const report of worth) console.error('upload:', JSON.stringify(report));
     }
     for (const proxy of this.#proxies) {
-      const seen = proxy.seen.map((seen) => JSON.stringify({ ...seen, path: basename(seen.path), at: new Date(seen.at).toISOString().slice(14, 23) }));
+      // Addresses are signed, and what authorizes is a secret: neither tells more than the path does.
+      const seen = proxy.seen.map(({ url: _, authorization, path, at, ...seen }) =>
+        JSON.stringify({ ...seen, path: basename(path), authorized: authorization !== null, at: new Date(at).toISOString().slice(14, 23) }),
+      );
       console.error(`proxy ${proxy.url}:\n${tail(seen.join('\n'), 25)}`);
     }
     for (const gateway of this.#gateways) console.error(`gateway ${gateway.url}:\n${tail(gateway.server.log, 15)}`);

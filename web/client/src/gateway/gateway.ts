@@ -65,7 +65,7 @@ export class Gateway {
     const call: Call = { ...init, body: request, idempotencyKey: randomId() };
     const answer = await this.#call(call, signal);
     const created = expect<UploadCreated>('init', answer, ['upload_id', 'part_size']);
-    this.adoptToken(created.upload_id, (created as { token?: string | null }).token);
+    this.adoptToken(created.upload_id, created.token);
     return { created, found: answer.status === 200, date: answer.date };
   }
 
