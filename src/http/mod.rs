@@ -28,6 +28,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
 pub use openapi::document as openapi_document;
+pub use wire::sweep_report;
 
 use crate::service::{Authenticator, Service};
 
@@ -69,6 +70,7 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/upload/{id}/status", get(uploads::status))
         .route("/upload/{id}/complete", post(uploads::complete))
         .route("/upload/{id}/file", get(uploads::file))
+        .route("/sweep", post(operations::sweep))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .layer(middleware::from_fn_with_state(longest, load::bound))
         .layer(in_flight());

@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use uuid::Uuid;
 
 use super::error::ApiError;
-use crate::service::{FieldProblem, ListQuery, ServiceError, StatusQuery};
+use crate::service::{FieldProblem, ListQuery, ServiceError, StatusQuery, SweepMode};
 use crate::upload::{Fingerprint, State, UploadId};
 
 /// The most uploads in one page of the list.
@@ -108,6 +108,19 @@ impl<S: Send + Sync> FromRequestParts<S> for ListParams {
             limit: limit.unwrap_or(USUAL_PAGE),
         };
         query.finish(Self(list))
+    }
+}
+
+/// Whether a sweep acts.
+pub(super) struct SweepParams(pub(super) SweepMode);
+
+impl<S: Send + Sync> FromRequestParts<S> for SweepParams {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let mut query = Query::new(parts);
+        let mode = if query.flag("dry_run") { SweepMode::DryRun } else { SweepMode::Act };
+        query.finish(Self(mode))
     }
 }
 
