@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod app;
+mod causes;
 pub mod clock;
 pub mod config;
 pub mod http;

@@ -287,15 +287,23 @@ fn profile(reader: &mut Reader) -> Option<StoreProfile> {
 
 fn key_pair(reader: &mut Reader, section: &str) -> Result<Option<StaticKeys>, ()> {
     let (id_path, secret_path) = (format!("{section}.access_key_id"), format!("{section}.secret_access_key"));
+    let token_path = format!("{section}.session_token");
     let access_key_id = reader.optional_text(&id_path);
     let secret = reader.optional_secret(&secret_path);
+    let session_token = reader.optional_secret(&token_path);
     match (access_key_id, secret) {
-        (Some(access_key_id), Some(secret)) => {
-            Ok(Some(StaticKeys { access_key_id, secret_access_key: secret.expose().to_owned() }))
+        (Some(access_key_id), Some(secret)) => Ok(Some(StaticKeys {
+            access_key_id,
+            secret_access_key: secret.expose().to_owned(),
+            session_token: session_token.map(|token| token.expose().to_owned()),
+        })),
+        (None, None) if session_token.is_some() => {
+            reader.problem(&token_path, format!("set without {id_path}, whose token it is"));
+            Err(())
         }
         (None, None) => Ok(None),
         (Some(_), None) => {
-            reader.problem(&secret_path, format!("missing, although {id_path} is set"));
+            reader.missing_secret(&secret_path, format!("missing, although {id_path} is set"));
             Err(())
         }
         (None, Some(_)) => {

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use partgate_api::{FieldError, PartProblem, Problem};
 
 use super::wire;
+use crate::causes::causes;
 use crate::service::{FieldProblem, ServiceError};
 use crate::upload::State;
 
@@ -207,8 +208,10 @@ fn log(error: &ServiceError) {
             tracing::error!(cause = %cause, "storage refused; check credentials, bucket and settings");
         }
         ServiceError::StorageUnavailable(cause) => tracing::warn!(cause = %cause, "storage is not available"),
-        ServiceError::Database(cause) => tracing::error!(cause = ?cause, "the database is not available"),
-        ServiceError::Internal(cause) => tracing::error!(cause = ?cause, "the gateway failed"),
+        ServiceError::Database(cause) => {
+            tracing::error!(cause = causes(&**cause), "the database is not available")
+        }
+        ServiceError::Internal(cause) => tracing::error!(cause = causes(&**cause), "the gateway failed"),
         ServiceError::Invalid(_)
         | ServiceError::NotFound
         | ServiceError::Closed(_)
@@ -264,10 +267,8 @@ pub(super) async fn method_not_allowed(method: axum::http::Method) -> ApiError {
     ApiError::new(Code::MethodNotAllowed, format!("{method} is not a method of this path; see Allow"))
 }
 
-pub(super) fn panicked(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
-    let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
-    let words = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    tracing::error!(panic = words, "a handler panicked");
+/// The panic's hook has logged it, under the request's id (`telemetry`).
+pub(super) fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
     ApiError::new(Code::Internal, "the operator finds the reason in the log under the request id")
         .into_response()
 }

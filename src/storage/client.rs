@@ -30,7 +30,7 @@ pub struct Connection {
     pub style: AddressingStyle,
     /// Keys; none for the AWS provider chain (environment, profile, web identity, container, instance).
     pub keys: Option<StaticKeys>,
-    /// A second identity that signs URLs, so that a leaked URL carries only what that one may do.
+    /// A second identity that signs URLs for uploads, so that a leaked one carries only what that identity may do.
     pub signer: Option<StaticKeys>,
 }
 
@@ -110,7 +110,10 @@ pub enum StorageSetupError {
 #[derive(Debug, Clone)]
 pub struct Storage {
     pub(super) client: Client,
+    /// Signs downloads, which a signer that may only write cannot.
     pub(super) identity: Identity,
+    /// Signs uploads; the same where `storage.signer` names no other.
+    pub(super) signer: Identity,
     pub(super) bucket: Arc<str>,
     pub(super) public_address: Arc<BucketAddress>,
     pub(super) settings: Arc<StorageSettings>,
@@ -132,11 +135,12 @@ impl Storage {
             Some(keys) => static_provider(keys),
             None => chain_provider(&connection.region).await?,
         };
-        let signer = connection.signer.as_ref().map_or_else(|| provider.clone(), static_provider);
+        let identity = Identity::new(provider.clone());
+        let signer = connection.signer.as_ref().map(|keys| Identity::new(static_provider(keys)));
         let client = Client::from_conf(client_config(&settings, provider));
-        let identity = Identity::new(signer);
         Ok(Self {
             client,
+            signer: signer.unwrap_or_else(|| identity.clone()),
             identity,
             bucket: Arc::from(connection.bucket.as_str()),
             public_address: Arc::new(public_address),
@@ -240,9 +244,13 @@ fn public_endpoint(connection: &Connection) -> (&'static str, String) {
 }
 
 fn static_provider(keys: &StaticKeys) -> SharedCredentialsProvider {
-    let credentials =
-        Credentials::new(&keys.access_key_id, &keys.secret_access_key, None, None, "partgate settings");
-    SharedCredentialsProvider::new(credentials)
+    SharedCredentialsProvider::new(Credentials::new(
+        &keys.access_key_id,
+        &keys.secret_access_key,
+        keys.session_token.clone(),
+        None,
+        "partgate settings",
+    ))
 }
 
 async fn chain_provider(region: &str) -> Result<SharedCredentialsProvider, StorageSetupError> {

@@ -12,12 +12,14 @@ const MAP: &[(&str, &[&str])] = &[
     ("sigv4", &["hmac", "sha2", "thiserror", "time"]),
     ("units", &["humantime"]),
     ("clock", &["time"]),
+    ("causes", &[]),
     // Compiled in tests only.
     ("model", &[]),
     ("store", &["upload", "serde_json", "sqlx", "thiserror", "time", "tokio", "uuid"]),
     (
         "storage",
         &[
+            "causes",
             "upload",
             "sigv4",
             "aws_config",
@@ -54,6 +56,7 @@ const MAP: &[(&str, &[&str])] = &[
     (
         "http",
         &[
+            "causes",
             "upload",
             "service",
             "config",

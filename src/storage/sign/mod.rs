@@ -41,7 +41,7 @@ impl Storage {
         parts: &[(PartNumber, u64, Option<Checksum>)],
         window: UrlWindow,
     ) -> Result<(Vec<SignedRequest>, OffsetDateTime), StorageError> {
-        let current = self.identity.current(window.now).await?;
+        let current = self.signer.current(window.now).await?;
         let (context, until) = self.context(&current, window)?;
         let checksum_header = checksum_header(upload.spec.checksum_algorithm);
         let batch = PartBatch {
@@ -74,7 +74,7 @@ impl Storage {
         checksum: Option<Checksum>,
         window: UrlWindow,
     ) -> Result<(SignedRequest, OffsetDateTime), StorageError> {
-        let current = self.identity.current(window.now).await?;
+        let current = self.signer.current(window.now).await?;
         let (context, until) = self.context(&current, window)?;
         let headers = self.put_headers(upload, checksum);
         let length = upload.plan.size_bytes().unwrap_or(0).to_string();
@@ -89,7 +89,8 @@ impl Storage {
         Ok((SignedRequest { url, headers }, until))
     }
 
-    /// Signs a GET of a finished object, as a download under its file name.
+    /// Signs a GET of a finished object, as a download under its file name. Not as `storage.signer`, which need not be
+    /// allowed to read.
     ///
     /// # Errors
     /// [`StorageError`] when there are no credentials or the settings cannot be signed for.

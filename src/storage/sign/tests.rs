@@ -13,15 +13,22 @@ use crate::sigv4::AddressingStyle;
 // Thursday, 1 January 2026, 12:00 UTC.
 const NOW: OffsetDateTime = datetime!(2026-01-01 12:00 UTC);
 
+fn keys(access_key_id: &str, session_token: Option<&str>) -> StaticKeys {
+    StaticKeys {
+        access_key_id: access_key_id.to_owned(),
+        secret_access_key: "secret".to_owned(),
+        session_token: session_token.map(str::to_owned),
+    }
+}
+
 fn connection() -> Connection {
-    let keys = StaticKeys { access_key_id: "id".into(), secret_access_key: "secret".into() };
     Connection {
         endpoint: Some("http://minio:9000".into()),
         public_endpoint: Some("http://localhost:9000".into()),
         region: "us-east-1".into(),
         bucket: "b".into(),
         style: AddressingStyle::Path,
-        keys: Some(keys),
+        keys: Some(keys("id", None)),
         signer: None,
     }
 }
@@ -40,7 +47,7 @@ async fn storage_with_credentials_for(life: Duration) -> Storage {
     let storage = storage_at(connection()).await;
     let end = SystemTime::from(NOW + life);
     let credentials = Credentials::new("id", "secret", Some("token".into()), Some(end), "test");
-    Storage { identity: Identity::new(SharedCredentialsProvider::new(credentials)), ..storage }
+    Storage { signer: Identity::new(SharedCredentialsProvider::new(credentials)), ..storage }
 }
 
 #[tokio::test]
@@ -48,7 +55,7 @@ async fn no_url_outlives_the_credentials() {
     let hour = Duration::from_secs(3600);
     for (life, ttl, expected) in [(hour * 2, hour, hour), (hour, hour * 2, hour)] {
         let storage = storage_with_credentials_for(life).await;
-        let current = storage.identity.current(NOW).await.unwrap();
+        let current = storage.signer.current(NOW).await.unwrap();
         let (context, until) = storage.context(&current, UrlWindow { now: NOW, ttl }).unwrap();
         assert_eq!((context.expires, until), (expected, NOW + expected));
     }
@@ -57,7 +64,7 @@ async fn no_url_outlives_the_credentials() {
 #[tokio::test]
 async fn expired_credentials_sign_nothing() {
     let storage = storage_with_credentials_for(Duration::from_millis(500)).await;
-    let current = storage.identity.current(NOW).await.unwrap();
+    let current = storage.signer.current(NOW).await.unwrap();
     assert!(storage.context(&current, UrlWindow { now: NOW, ttl: Duration::from_secs(60) }).is_err());
 }
 
@@ -68,7 +75,7 @@ async fn urls_are_for_the_public_endpoint() {
 }
 
 async fn signed_part(storage: &Storage) -> String {
-    let current = storage.identity.current(NOW).await.unwrap();
+    let current = storage.signer.current(NOW).await.unwrap();
     let window = UrlWindow { now: NOW, ttl: Duration::from_secs(60) };
     let (context, _) = storage.context(&current, window).unwrap();
     let batch = PartBatch { context, key: "k", s3_upload_id: "u", checksum_header: None };
