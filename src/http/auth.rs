@@ -16,7 +16,10 @@ impl FromRequestParts<Gateway> for Caller {
 
     async fn from_request_parts(_: &mut Parts, gateway: &Gateway) -> Result<Self, Self::Rejection> {
         match gateway.auth {
-            AuthMode::Open => Ok(Self(Principal::open())),
+            AuthMode::Open => {
+                gateway.limits.check_caller("anybody")?;
+                Ok(Self(Principal::open()))
+            }
         }
     }
 }

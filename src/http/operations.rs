@@ -41,6 +41,15 @@ pub(super) async fn readyz(State(gateway): State<Gateway>) -> Response {
     responses((status = 200, description = "Prometheus's text format", body = String, content_type = "text/plain")),
 )]
 pub(super) async fn metrics(State(gateway): State<Gateway>) -> Response {
+    exposition(&gateway).await
+}
+
+/// The same where operations have a listener of their own: who reaches that may see them.
+pub(super) async fn metrics_for_all(State(gateway): State<Gateway>) -> Response {
+    exposition(&gateway).await
+}
+
+async fn exposition(gateway: &Gateway) -> Response {
     if let Ok(counts) = gateway.service.count_by_state().await {
         for (state, count) in counts {
             metrics::gauge!("partgate_uploads", "state" => state).set(count as f64);
