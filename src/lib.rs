@@ -9,6 +9,7 @@ pub mod http;
 pub mod janitor;
 #[cfg(test)]
 mod model;
+pub mod server;
 pub mod service;
 pub mod sigv4;
 pub mod storage;

@@ -86,6 +86,10 @@ fn describe() {
     );
     describe_counter!("partgate_sweep_actions_total", "What the sweep did, by action and result");
     describe_counter!("partgate_http_shed_total", "Calls refused because too many were under way");
+    describe_counter!(
+        "partgate_http_rate_limited_total",
+        "Calls refused because their address or caller had made too many, or their address had too many under way"
+    );
     describe_counter!("partgate_http_requests_total", "Requests, by method, route and status");
     describe_histogram!(
         "partgate_http_request_duration_seconds",
@@ -99,6 +103,9 @@ fn describe() {
         "partgate_http_shed_total",
     ] {
         counter!(name).increment(0);
+    }
+    for by in ["address", "caller", "in_flight"] {
+        counter!("partgate_http_rate_limited_total", "by" => by).increment(0);
     }
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod reader;
 mod secret;
+mod serving;
 mod time_limits;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use std::time::Duration;
 pub use access::Access;
 pub use reader::{Effective, Origin, SettingProblem};
 pub use secret::Secret;
+pub use serving::{Operations, Rate, Serving};
 
 use crate::access::TenantDefaults;
 use crate::service::{Orphans, Rules};
@@ -51,6 +53,8 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// How many calls of the API, and how many proxied parts, may be under way at once.
     pub max_in_flight: usize,
+    /// How the gateway is reached.
+    pub serving: Serving,
     /// How the log is written.
     pub log: LogFormat,
     /// Every setting with its value and where it came from, secrets hidden.
@@ -124,6 +128,8 @@ impl Settings {
         if public_url.as_deref().is_some_and(|url| !is_web_url(url)) {
             reader.problem("public_url", "not of the form https://host[:port][/path]");
         }
+        let surroundings = serving::Surroundings { listen, is_open, public_url: public_url.as_deref() };
+        let serving = serving::serving(&mut reader, &surroundings);
         let database = reader.secret("database", Some("sqlite://partgate.db"));
         if let Some(url) = &database
             && DatabaseKind::of(url.expose()).is_none()
@@ -151,6 +157,7 @@ impl Settings {
             database_connections,
             sweep_interval,
             max_in_flight,
+            serving,
             log,
             rules,
             storage,
@@ -162,6 +169,7 @@ impl Settings {
                 Some(database_connections),
                 Some(sweep_interval),
                 Some(max_in_flight),
+                Some(serving),
                 Some(log),
                 Some(rules),
                 Some(storage),
@@ -176,6 +184,7 @@ impl Settings {
                 access,
                 cors_origins,
                 max_in_flight,
+                serving,
                 log,
                 effective,
             }),

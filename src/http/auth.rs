@@ -18,6 +18,7 @@ impl FromRequestParts<Gateway> for Caller {
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Self::Rejection> {
         let bearer = bearer(&parts.headers)?;
         let principal = gateway.auth.authenticate(bearer).await?;
+        gateway.limits.check_caller(&principal.label())?;
         check_origin(&principal, &parts.headers, gateway)?;
         Ok(Self(principal))
     }

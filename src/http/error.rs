@@ -10,8 +10,8 @@ use crate::causes::causes;
 use crate::service::{FieldProblem, ServiceError};
 use crate::upload::State;
 
-/// A client is asked to come back after so long.
-const RETRY_AFTER_SECONDS: u32 = 2;
+/// A client is asked to come back after so long, where nothing better is known.
+const RETRY_AFTER_SECONDS: u64 = 2;
 /// Parts named in one problem.
 const MAX_PARTS_NAMED: usize = 1_000;
 
@@ -25,6 +25,7 @@ pub(super) enum Code {
     NoSuchRoute,
     UploadNotFound,
     MethodNotAllowed,
+    RequestTimeout,
     UploadClosed,
     PartsMissing,
     PartMismatch,
@@ -32,7 +33,9 @@ pub(super) enum Code {
     UploadGone,
     TooLarge,
     UnsupportedMediaType,
+    MisdirectedRequest,
     ChecksumMismatch,
+    RateLimited,
     Internal,
     StorageRejected,
     StorageUnavailable,
@@ -53,6 +56,7 @@ impl Code {
             Self::NoSuchRoute => ("no_such_route", 404, "There is nothing at this path"),
             Self::UploadNotFound => ("upload_not_found", 404, "There is no such upload"),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "This path has other methods"),
+            Self::RequestTimeout => ("request_timeout", 408, "The request took too long to arrive"),
             Self::UploadClosed => ("upload_closed", 409, "The upload does not take this any more"),
             Self::PartsMissing => ("parts_missing", 409, "Parts are missing in storage"),
             Self::PartMismatch => ("part_mismatch", 409, "Parts in storage are not the declared ones"),
@@ -60,7 +64,9 @@ impl Code {
             Self::UploadGone => ("upload_gone", 410, "The upload was taken back"),
             Self::TooLarge => ("too_large", 413, "Larger than allowed"),
             Self::UnsupportedMediaType => ("unsupported_media_type", 415, "The body is not JSON"),
+            Self::MisdirectedRequest => ("misdirected_request", 421, "The gateway does not have this name"),
             Self::ChecksumMismatch => ("checksum_mismatch", 422, "The bytes are not the declared ones"),
+            Self::RateLimited => ("rate_limited", 429, "Too many calls"),
             Self::Internal => ("internal", 500, "The gateway failed"),
             Self::StorageRejected => ("storage_rejected", 502, "Storage refused"),
             Self::StorageUnavailable => ("storage_unavailable", 503, "Storage does not answer for now"),
@@ -74,14 +80,14 @@ impl Code {
     }
 }
 
-/// An error on its way to a caller.
+/// An error on its way to a caller, with the seconds after which they may come back where these are known.
 #[derive(Debug, Clone)]
-pub(super) struct ApiError(Box<Problem>);
+pub(super) struct ApiError(Box<Problem>, Option<u64>);
 
 impl ApiError {
     pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
         let (name, status, title) = code.row();
-        Self(Box::new(Problem {
+        let problem = Problem {
             problem_type: format!("/problems/{name}"),
             title: title.to_owned(),
             status,
@@ -93,7 +99,8 @@ impl ApiError {
             missing: Vec::new(),
             parts: Vec::new(),
             limit: None,
-        }))
+        };
+        Self(Box::new(problem), None)
     }
 
     /// Bad fields, all of them.
@@ -120,6 +127,11 @@ impl ApiError {
     fn with_limit(mut self, limit: u64) -> Self {
         self.0.limit = Some(limit);
         self
+    }
+
+    /// Too many calls; the next one is allowed in so many seconds.
+    pub(super) fn rate_limited(detail: impl Into<String>, retry_after_seconds: u64) -> Self {
+        Self(Self::new(Code::RateLimited, detail).0, Some(retry_after_seconds))
     }
 
     fn with_state(mut self, state: State) -> Self {
@@ -171,8 +183,10 @@ impl From<ServiceError> for ApiError {
                 Self::too_large(detail, limit_bytes)
             }
             ServiceError::Forbidden(detail) => Self::new(Code::Forbidden, detail),
-            ServiceError::QuotaExceeded { detail, limit } => {
-                Self::new(Code::QuotaExceeded, detail).with_limit(limit)
+            ServiceError::QuotaExceeded { quota, detail, limit } => {
+                let mut error = Self::new(Code::QuotaExceeded, detail).with_limit(limit);
+                error.0.quota = Some(quota.to_owned());
+                error
             }
             ServiceError::ChecksumMismatch(detail) => Self::new(Code::ChecksumMismatch, detail),
             ServiceError::BodyBroken => Self::invalid(vec![FieldProblem::new(
@@ -233,8 +247,9 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        let usual = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECONDS);
+        if let Some(seconds) = self.1.or(usual) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Bearer realm=\"partgate\"");
@@ -247,7 +262,9 @@ impl IntoResponse for ApiError {
 
 /// Writes the body of a response that carries a problem.
 pub(super) fn finish(mut response: Response, request_id: &str) -> Response {
-    let Some(ApiError(mut problem)) = response.extensions_mut().remove::<ApiError>() else { return response };
+    let Some(ApiError(mut problem, _)) = response.extensions_mut().remove::<ApiError>() else {
+        return response;
+    };
     request_id.clone_into(&mut problem.request_id);
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let headers = response.headers_mut();

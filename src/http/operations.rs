@@ -48,6 +48,15 @@ pub(super) async fn readyz(State(gateway): State<Gateway>) -> Response {
     ),
 )]
 pub(super) async fn metrics(_: Operator, State(gateway): State<Gateway>) -> Response {
+    exposition(&gateway).await
+}
+
+/// The same where operations have a listener of their own: who reaches that may see them.
+pub(super) async fn metrics_for_all(State(gateway): State<Gateway>) -> Response {
+    exposition(&gateway).await
+}
+
+async fn exposition(gateway: &Gateway) -> Response {
     if let Ok(counts) = gateway.service.count_by_state().await {
         for (state, count) in counts {
             metrics::gauge!("partgate_uploads", "state" => state).set(count as f64);

@@ -60,6 +60,8 @@ pub enum ServiceError {
     /// A limit of the tenant or the grant would be passed.
     #[error("{detail}")]
     QuotaExceeded {
+        /// Which limit, as the API names it.
+        quota: &'static str,
         /// Which limit, how much of it is used, and what can be done.
         detail: String,
         /// The limit.

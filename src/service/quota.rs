@@ -10,13 +10,15 @@ use crate::upload::Upload;
 
 /// Counters are kept a while longer than they count, for clocks that differ.
 const KEEP: Duration = Duration::DAY;
+/// Begins the names of counters of a tenant's days.
+const DAY: &str = "day:";
 
 /// The limits that an upload of this caller is opened, or a stream of it goes on, under.
 pub(super) fn quota(principal: &Principal, now: OffsetDateTime) -> Quota {
     let limits = &principal.tenant.limits;
     let tenant = &principal.tenant.name;
     let day = limits.max_bytes_per_day.map(|max_bytes| Counter {
-        name: format!("day:{tenant}:{}", now.date()),
+        name: format!("{DAY}{tenant}:{}", now.date()),
         forget_at: now.replace_time(Time::MIDNIGHT) + Duration::DAY + KEEP,
         max_uploads: None,
         max_bytes: Some(max_bytes),
@@ -85,20 +87,17 @@ impl Service {
 
 /// The refusal in words: which limit, how much of it is used, and what can be done.
 pub(super) fn exceeded(quota: &Quota, over: &OverQuota) -> ServiceError {
-    let (what, hint) = match over.limit {
-        Limit::OpenUploads => ("open uploads", "complete or abort some of them"),
-        Limit::BytesInFlight => ("bytes in flight", "complete or abort some uploads"),
-        Limit::CounterUploads(index) | Limit::CounterBytes(index) => {
-            let uploads = matches!(over.limit, Limit::CounterUploads(_));
-            let is_day = quota.counters.get(index).is_some_and(|counter| counter.name.starts_with("day:"));
-            match (uploads, is_day) {
-                (false, true) => ("bytes a day", "the next day begins at 00:00 UTC"),
-                (true, _) => ("uploads that this grant may open", "ask for a new grant"),
-                (false, false) => ("bytes that this grant may upload", "ask for a new grant"),
-            }
+    let is_day = |index: usize| quota.counters.get(index).is_some_and(|counter| counter.name.starts_with(DAY));
+    let (name, what, hint) = match over.limit {
+        Limit::OpenUploads => ("open_uploads", "open uploads", "complete or abort some of them"),
+        Limit::BytesInFlight => ("bytes_in_flight", "bytes in flight", "complete or abort some uploads"),
+        Limit::CounterBytes(index) if is_day(index) => {
+            ("bytes_per_day", "bytes a day", "the next day begins at 00:00 UTC")
         }
+        Limit::CounterBytes(_) => ("grant_bytes", "bytes that this grant may upload", "ask for a new grant"),
+        Limit::CounterUploads(_) => ("grant_uploads", "uploads that this grant may open", "ask for a new grant"),
     };
     let OverQuota { max, used, .. } = over;
     let detail = format!("the limit of {what} is {max}, and {used} are used; {hint}");
-    ServiceError::QuotaExceeded { detail, limit: *max }
+    ServiceError::QuotaExceeded { quota: name, detail, limit: *max }
 }

@@ -45,7 +45,7 @@ async fn open_uploads_are_counted_until_they_end() {
     let (first, _) = guarded.open(&key).await;
     guarded.open(&key).await;
     let problem = guarded.init(&key, two_parts()).await.problem(403, "quota_exceeded");
-    assert_eq!(problem["limit"], 2);
+    assert_eq!((&problem["limit"], &problem["quota"]), (&json!(2), &json!("open_uploads")));
     assert!(problem["detail"].as_str().unwrap().contains("open uploads"), "{problem}");
     guarded.call(Some(&key), Method::DELETE, &format!("/upload/{first}"), None).await.expect(204);
     guarded.open(&key).await;

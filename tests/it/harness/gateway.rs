@@ -204,7 +204,7 @@ async fn run(
     let url = format!("http://{}", app.address().unwrap());
     let stop = CancellationToken::new();
     let token = stop.clone();
-    let server = tokio::spawn(async move { app.run(token).await.unwrap() });
+    let server = tokio::spawn(async move { app.run(token).await });
     (url, stop, server)
 }
 

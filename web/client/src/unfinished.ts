@@ -1,7 +1,7 @@
 import { UploadError } from './errors.js';
 import { Gateway } from './gateway/gateway.js';
 import { findHandle, removeHandle } from './memory/handles.js';
-import { type UploadRecord, keyOf, records, removeRecord } from './memory/records.js';
+import { type UploadRecord, keyOf, records, removeRecord, removeTokens } from './memory/records.js';
 import type { GatewayOptions, UploadOptions } from './types.js';
 import type { UploadStatus, UploadSummary } from './wire.js';
 
@@ -54,6 +54,14 @@ export async function findUnfinished(options: GatewayOptions & { all?: boolean }
   );
   const listed = all === true ? await listOthers(gateway, gatewayOptions, remembered, signal) : [];
   return [...found, ...listed].filter((unfinished) => unfinished !== null);
+}
+
+/**
+ * When somebody signs out: forgets the tokens that this browser remembers with unfinished uploads. They can still be gone
+ * on with, by whoever has credentials for it. Uploads that run are not stopped.
+ */
+export function forgetTokens(options: Pick<GatewayOptions, 'gateway'> = {}): void {
+  removeTokens(Gateway.nameOf(options));
 }
 
 /** What the gateway lists beside those that are remembered. */
