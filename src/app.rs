@@ -9,7 +9,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::{Grants, Tenant};
+use crate::access::Tenant;
 use crate::clock::Clock;
 use crate::config::{Access, Operations, Settings};
 use crate::http::{Gateway, MetricsAt, RateLimits, Transport, operations_router, router};
@@ -91,12 +91,12 @@ pub fn tenants(settings: &Settings, store: &Store) -> Tenants {
 fn authenticator(settings: &Settings, clock: Clock, service: &Service, store: &Store) -> Authenticator {
     match &settings.access {
         Access::Open => Authenticator::Open(service.anybody()),
-        Access::Required { tokens, issuers, .. } => Authenticator::Required(Arc::new(Required {
+        Access::Required { tokens, grants, .. } => Authenticator::Required(Arc::new(Required {
             store: store.clone(),
             clock,
             tenants: service.tenants().clone(),
             tokens: tokens.clone(),
-            grants: Grants::new(issuers.clone()),
+            grants: grants.clone(),
         })),
     }
 }

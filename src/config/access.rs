@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::reader::Reader;
-use super::{Secret, is_origin, is_web_url};
+use super::is_origin;
 use crate::access::{
-    IssuerKeys, IssuerSettings, SharedSecret, Tenant, TenantDefaults, TenantSettings, TokenKeys, overlapping,
+    Grants, IssuerKeys, IssuerSettings, SigningSecret, Tenant, TenantDefaults, TenantSettings, TokenKeys,
+    overlapping,
 };
 
 /// The longest life of a grant that can be allowed.
@@ -22,8 +23,8 @@ pub enum Access {
     Required {
         /// The keys that uploads' tokens are signed with.
         tokens: TokenKeys,
-        /// Who may sign grants.
-        issuers: Vec<IssuerSettings>,
+        /// Whose grants are taken.
+        grants: Grants,
         /// The tenants of the settings, those of the database aside.
         tenants: Vec<Tenant>,
     },
@@ -64,10 +65,10 @@ pub(super) fn access(reader: &mut Reader, defaults: Option<&TenantDefaults>) -> 
         );
         reader.problem(&format!("tenants.{}.prefix", other.name), detail);
     }
-    let issuers = issuers.into_iter().collect::<Option<_>>()?;
+    let grants = grants(reader, issuers.into_iter().collect::<Option<_>>()?);
     match mode? {
         Mode::Open => Some(Access::Open),
-        Mode::Required => Some(Access::Required { tokens: tokens?, issuers, tenants }),
+        Mode::Required => Some(Access::Required { tokens: tokens?, grants: grants?, tenants }),
     }
 }
 
@@ -79,17 +80,22 @@ fn tokens(reader: &mut Reader, mode: Option<Mode>) -> Option<TokenKeys> {
             let detail = "missing: uploads' tokens are signed with it. Set it to one \"ID:SECRET\" (for example \
                           \"k1:\" and what `openssl rand -hex 32` prints); the first one signs, all of them are \
                           accepted, so that a new one can be put before an old one";
-            reader.problem(PATH, detail);
+            reader.missing_secret(PATH, detail.to_owned());
         }
         return None;
     }
     let pairs = texts.iter().map(|text| {
         let (id, secret) = text.expose().split_once(':').unwrap_or(("", text.expose()));
-        (id.to_owned(), secret.to_owned())
+        (id.to_owned(), SigningSecret::new(secret.to_owned()))
     });
-    TokenKeys::new(pairs.collect())
-        .map_err(|problems| problems.into_iter().for_each(|problem| reader.problem(PATH, problem)))
-        .ok()
+    let problems = match TokenKeys::new(pairs.collect()) {
+        Ok(keys) => return Some(keys),
+        Err(problems) => problems,
+    };
+    for problem in problems {
+        reader.problem(PATH, format!("number {}: {}", problem.index + 1, problem.detail));
+    }
+    None
 }
 
 fn issuer(reader: &mut Reader, name: &str) -> Option<IssuerSettings> {
@@ -103,10 +109,17 @@ fn issuer(reader: &mut Reader, name: &str) -> Option<IssuerSettings> {
     let max_lifetime =
         reader.duration(&path("max_lifetime"), "24h", Duration::from_secs(1)..=LONGEST_GRANT);
     let keys = match (secret, jwks_url) {
-        (Some(secret), None) => secret_keys(reader, &path("secret"), &secret),
-        (None, Some(url)) => jwks(reader, &path("jwks_url"), &url),
+        (Some(secret), None) => Some(IssuerKeys::Secret(SigningSecret::new(secret.expose().to_owned()))),
+        (None, Some(url)) => match url::Url::parse(&url) {
+            Ok(url) => Some(IssuerKeys::Jwks(url)),
+            Err(error) => {
+                reader.problem(&path("jwks_url"), format!("{url:?} is no URL: {error}"));
+                None
+            }
+        },
         (None, None) => {
-            reader.problem(&path("secret"), "missing: an issuer has a secret or a jwks_url");
+            let detail = "missing: an issuer has a secret or a jwks_url".to_owned();
+            reader.missing_secret(&path("secret"), detail);
             None
         }
         (Some(_), Some(_)) => {
@@ -125,19 +138,15 @@ fn issuer(reader: &mut Reader, name: &str) -> Option<IssuerSettings> {
     })
 }
 
-fn secret_keys(reader: &mut Reader, path: &str, secret: &Secret) -> Option<IssuerKeys> {
-    let secret = SharedSecret::new(secret.expose().to_owned());
-    secret.map(IssuerKeys::Secret).map_err(|problem| reader.problem(path, problem)).ok()
-}
-
-fn jwks(reader: &mut Reader, path: &str, text: &str) -> Option<IssuerKeys> {
-    match url::Url::parse(text) {
-        Ok(url) if is_web_url(text) => Some(IssuerKeys::Jwks(url)),
-        _ => {
-            reader.problem(path, "not of the form https://host[:port]/path");
-            None
-        }
+fn grants(reader: &mut Reader, issuers: Vec<IssuerSettings>) -> Option<Grants> {
+    let problems = match Grants::new(issuers) {
+        Ok(grants) => return Some(grants),
+        Err(problems) => problems,
+    };
+    for problem in problems {
+        reader.problem(&format!("auth.issuers.{}.{}", problem.issuer, problem.field), problem.detail);
     }
+    None
 }
 
 fn tenant(reader: &mut Reader, name: &str, defaults: Option<&TenantDefaults>) -> Option<Tenant> {

@@ -99,6 +99,7 @@ impl ApiError {
             missing: Vec::new(),
             parts: Vec::new(),
             limit: None,
+            quota: None,
         };
         Self(Box::new(problem), None)
     }

@@ -6,7 +6,7 @@ use time::Duration;
 
 use super::{Principal, ServiceError, Tenants};
 use crate::access::{
-    API_KEY_MARK, ApiKey, Caller, GrantError, Grants, Role, Roles, Tenant, TokenKeys, UPLOAD_TOKEN_MARK,
+    API_KEY_PREFIX, ApiKey, Caller, GrantError, Grants, Role, Roles, Tenant, TokenKeys, UPLOAD_TOKEN_PREFIX,
 };
 use crate::clock::Clock;
 use crate::store::Store;
@@ -83,9 +83,9 @@ impl Authenticator {
 
 impl Required {
     async fn authenticate(&self, bearer: &str) -> Result<Principal, AuthError> {
-        if bearer.starts_with(API_KEY_MARK) {
+        if bearer.starts_with(API_KEY_PREFIX) {
             self.by_key(bearer).await
-        } else if bearer.starts_with(UPLOAD_TOKEN_MARK) {
+        } else if bearer.starts_with(UPLOAD_TOKEN_PREFIX) {
             self.by_upload_token(bearer).await
         } else {
             self.by_grant(bearer).await

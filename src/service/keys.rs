@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::ServiceError;
-use crate::access::{MintedKey, Roles};
+use crate::access::{MintedKey, Roles, mint};
 use crate::store::{ApiKeyRecord, Store};
 
 /// An API key that is to be.
@@ -19,12 +19,27 @@ pub struct NewKey {
     pub expires_at: Option<OffsetDateTime>,
 }
 
+/// Why there is no new key.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateKeyError {
+    /// The operating system has no random bytes.
+    #[error("the operating system gives no random bytes: {0}")]
+    NoRandomness(String),
+    /// It could not be written down.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
 /// Makes a key. Its secret is in the answer and nowhere else: the database has only a hash of it.
 ///
 /// # Errors
-/// [`ServiceError::Database`].
-pub async fn create_key(store: &Store, new: NewKey, now: OffsetDateTime) -> Result<MintedKey, ServiceError> {
-    let minted = MintedKey::mint();
+/// [`CreateKeyError`].
+pub async fn create_key(
+    store: &Store,
+    new: NewKey,
+    now: OffsetDateTime,
+) -> Result<MintedKey, CreateKeyError> {
+    let minted = mint().map_err(|error| CreateKeyError::NoRandomness(error.to_string()))?;
     let roles: Vec<_> = new.roles.iter().map(|role| role.name()).collect();
     let record = ApiKeyRecord {
         id: minted.id.clone(),
@@ -37,6 +52,6 @@ pub async fn create_key(store: &Store, new: NewKey, now: OffsetDateTime) -> Resu
         expires_at: new.expires_at,
         revoked_at: None,
     };
-    store.insert_key(&record).await?;
+    store.insert_key(&record).await.map_err(ServiceError::from)?;
     Ok(minted)
 }

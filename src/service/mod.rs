@@ -46,7 +46,7 @@ pub use authenticate::{AuthError, Authenticator, Required};
 pub use complete::{CompleteCall, Completing};
 pub use error::{FieldProblem, ServiceError};
 pub use init::{Initiated, NewUpload, SignAtInit};
-pub use keys::{NewKey, create_key};
+pub use keys::{CreateKeyError, NewKey, create_key};
 pub use list::{ListQuery, UploadPage};
 pub use orphans::{OrphanAction, Orphans};
 pub use proxy::{ProxiedBody, ProxiedResult};
