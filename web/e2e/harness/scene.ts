@@ -127,6 +127,13 @@ export class Scene {
   async device(): Promise<BrowserContext> {
     const context = await this.browser.newContext({ acceptDownloads: true });
     this.#contexts.push({ context, complaints: listen(context) });
+    if (process.env['E2E_DIST']) {
+      const files = join(process.env['PARTGATE_ROOT']!, 'web/page/dist');
+      await context.route(/\/page\/[\w.-]+$/, async (route) => {
+        const path = join(files, basename(new URL(route.request().url()).pathname));
+        await route.fulfill({ response: await route.fetch(), body: readFileSync(path) });
+      });
+    }
     return context;
   }
 

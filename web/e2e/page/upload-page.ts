@@ -43,10 +43,28 @@ export class UploadPage {
 
   static async open(scene: Scene, context?: BrowserContext, gateway: string = scene.gatewayProxy.url): Promise<UploadPage> {
     const opened = new UploadPage(await (context ?? (await scene.device())).newPage(), `${gateway}/`);
-    const answer = await opened.page.goto(opened.#url);
-    opened.policy = (await answer!.headerValue('content-security-policy')) ?? '';
+    await opened.go();
     await opened.at('drop').waitFor();
     return opened;
+  }
+
+  /** Where people have to sign in; `fragment` is that of a link. */
+  static async openSignedOut(scene: Scene, context?: BrowserContext, fragment = ''): Promise<UploadPage> {
+    const opened = new UploadPage(await (context ?? (await scene.device())).newPage(), `${scene.gatewayProxy.url}/`);
+    await opened.go(fragment);
+    return opened;
+  }
+
+  async go(fragment = ''): Promise<void> {
+    const answer = await this.page.goto(this.#url + fragment);
+    // Another fragment of the same page is no navigation.
+    this.policy = (await answer?.headerValue('content-security-policy')) ?? this.policy;
+  }
+
+  /** Gives a key or grant, without a mouse. */
+  async signIn(credential: string): Promise<void> {
+    await this.at('credential').fill(credential);
+    await this.at('credential').press('Enter');
   }
 
   async reload(): Promise<void> {

@@ -132,6 +132,7 @@ export function errorWords(error: UploadError, progress: Progress, gateway: Gate
       };
     case 'storage_unavailable':
     case 'database_unavailable':
+    case 'auth_unavailable':
     case 'overloaded':
     case 'busy':
       return {

@@ -50,7 +50,7 @@ test('every_error_says_what_happened_what_was_kept_and_what_to_do', () => {
   const codes = [
     'unreachable', 'stalled', 'file_unreadable', 'file_changed', 'gone', 'unauthorized', 'forbidden', 'signature_refused',
     'storage_refused', 'wrong_object', 'invalid_answer', 'cancelled', 'quota_exceeded', 'too_large', 'object_exists',
-    'storage_rejected', 'storage_unavailable', 'database_unavailable', 'overloaded', 'busy', 'checksum_mismatch',
+    'storage_rejected', 'storage_unavailable', 'database_unavailable', 'auth_unavailable', 'overloaded', 'busy', 'checksum_mismatch',
     'rate_limited', 'request_timeout', 'misdirected_request', 'upload_gone', 'upload_not_found', 'internal', 'a_code_of_next_year',
   ];
   for (const code of codes) {
