@@ -73,6 +73,18 @@ it('a page sends the file of an upload that its backend opened, also after a rel
   assert.ok(!(await kept(tab)).includes(OWN), 'it is forgotten with the upload');
 });
 
+it('small and empty files of uploads that a backend opened arrive too', async (scene) => {
+  const tab = await scene.tab();
+  for (const [index, size] of [0, 1, 5 * MIB].entries()) {
+    const file = await scene.file(`${index}.bin`, size, index + 1);
+    const given = await backendOpens(scene, file);
+    const report = await tab.upload(file.path, given).then((run) => run.done());
+    assert.equal(report.uploadId, given.uploadId);
+    await expectIdentical(scene, report, file);
+  }
+  assert.deepEqual(new Set(calls(scene.gatewayProxy).map(({ authorization }) => authorization)), new Set([`Bearer ${OWN}`]));
+});
+
 it('another file is refused for an upload that a backend opened', async (scene) => {
   const [file, other] = [await scene.file('a.bin', 22 * MIB), await scene.file('other/a.bin', 21 * MIB, 2)];
   const given = await backendOpens(scene, file);
