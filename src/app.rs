@@ -177,12 +177,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })
 }
 
-fn gateway(
-    settings: &Settings,
-    service: Service,
-    auth: Authenticator,
-    metrics: PrometheusHandle,
-) -> Gateway {
+fn gateway(settings: &Settings, service: Service, auth: Authenticator, metrics: PrometheusHandle) -> Gateway {
     let serving = &settings.serving;
     let public_url = settings.public_url.clone().unwrap_or_default();
     let is_tls = serving.tls.is_some() || public_url.starts_with("https:");

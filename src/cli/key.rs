@@ -93,7 +93,10 @@ async fn create(args: CreateArgs) -> Result<(), CliError> {
         let tenants = app::tenants(&settings, &store).all().await.map_err(failed)?;
         if !tenants.contains_key(name) {
             let known: Vec<_> = tenants.keys().map(String::as_str).collect();
-            return Err(CliError::Usage(format!("there is no tenant {name:?}; there are: {}", known.join(", "))));
+            return Err(CliError::Usage(format!(
+                "there is no tenant {name:?}; there are: {}",
+                known.join(", ")
+            )));
         }
     }
     let now = Clock::System.now();
@@ -163,7 +166,13 @@ fn line(key: &ApiKeyRecord) -> String {
         (None, None) => "in force".to_owned(),
     };
     let tenant = key.tenant.as_deref().unwrap_or("(operator)");
-    format!("{}  {tenant:<16}  {:<12}  used {}  {state}  {}", key.id, key.roles, day(key.last_used_at), key.name)
+    format!(
+        "{}  {tenant:<16}  {:<12}  used {}  {state}  {}",
+        key.id,
+        key.roles,
+        day(key.last_used_at),
+        key.name
+    )
 }
 
 fn parse_role(name: &str) -> Result<Role, String> {

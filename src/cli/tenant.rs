@@ -114,11 +114,13 @@ async fn write(settings: &Settings, store: &Store, args: &SetArgs) -> Result<(),
     let records = store.tenants().await.map_err(failed)?;
     let before = records.iter().find(|record| record.name == args.name);
     let before = before.map(|record| serde_json::from_str::<TenantSettings>(&record.settings)).transpose();
-    let before = before.map_err(|error| CliError::Failed(format!("what the database has cannot be read: {error}")))?;
+    let before =
+        before.map_err(|error| CliError::Failed(format!("what the database has cannot be read: {error}")))?;
     let wanted = changed(before.unwrap_or_default(), args);
     let defaults = settings.tenant_defaults();
     let tenant = wanted.resolve(&args.name, &defaults).map_err(|problems| {
-        let lines: Vec<_> = problems.iter().map(|problem| format!("  {}: {}", problem.field, problem.detail)).collect();
+        let lines: Vec<_> =
+            problems.iter().map(|problem| format!("  {}: {}", problem.field, problem.detail)).collect();
         CliError::Usage(format!("the tenant cannot be:\n{}", lines.join("\n")))
     })?;
     check_apart(settings, &records, &tenant)?;
@@ -219,7 +221,9 @@ async fn remove(args: RemoveArgs) -> Result<(), CliError> {
         }
         match store.delete_tenant(&args.name).await.map_err(failed)? {
             Written::Done => Ok(()),
-            Written::Conflict => Err(CliError::Failed(format!("there is no tenant {:?} in the database", args.name))),
+            Written::Conflict => {
+                Err(CliError::Failed(format!("there is no tenant {:?} in the database", args.name)))
+            }
         }
     }
     .await;

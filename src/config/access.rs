@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::reader::Reader;
 use super::is_origin;
+use super::reader::Reader;
 use crate::access::{
     Grants, IssuerKeys, IssuerSettings, SigningSecret, Tenant, TenantDefaults, TenantSettings, TokenKeys,
     overlapping,
@@ -106,8 +106,7 @@ fn issuer(reader: &mut Reader, name: &str) -> Option<IssuerSettings> {
     let audience = reader.text(&path("audience"), Some("partgate"));
     let tenant = reader.optional_text(&path("tenant"));
     let leeway = reader.duration(&path("leeway"), "0s", Duration::ZERO..=MOST_LEEWAY);
-    let max_lifetime =
-        reader.duration(&path("max_lifetime"), "24h", Duration::from_secs(1)..=LONGEST_GRANT);
+    let max_lifetime = reader.duration(&path("max_lifetime"), "24h", Duration::from_secs(1)..=LONGEST_GRANT);
     let keys = match (secret, jwks_url) {
         (Some(secret), None) => Some(IssuerKeys::Secret(SigningSecret::new(secret.expose().to_owned()))),
         (None, Some(url)) => match url::Url::parse(&url) {

@@ -132,7 +132,7 @@ pub(super) async fn complete(
 ) -> Result<Response, ApiError> {
     match gateway.service.complete(&principal, id, &call).await? {
         Completing::Done(upload) => {
-            let location = gateway.service.object_url(&upload);
+            let location = gateway.service.object_url(&upload)?;
             let completion = wire::completion(*upload, location).ok_or(ServiceError::Busy)?;
             Ok(Json(completion).into_response())
         }

@@ -228,7 +228,6 @@ pub(super) fn status(view: StatusView) -> api::UploadStatus {
     let StatusView { upload, state: visible, received, parts } = view;
     api::UploadStatus {
         upload_id: upload.id.0,
-        tenant: shows_tenants.then_some(upload.spec.tenant),
         state: state(visible),
         bucket: upload.spec.bucket,
         key: upload.spec.key.as_str().to_owned(),

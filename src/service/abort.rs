@@ -77,16 +77,16 @@ impl Service {
 
     /// Deletes the object at the key if it is this upload's, which was never said to be completed.
     pub(super) async fn take_back_object(&self, upload: &Upload) -> Result<(), StorageError> {
-        if let Some(object) = self.storage_of(upload).head(upload).await?
+        if let Some(object) = self.storage_of(upload)?.head(upload).await?
             && is_ours(upload, &object)
         {
-            self.storage_of(upload).delete(upload, object.version_id.as_deref()).await?;
+            self.storage_of(upload)?.delete(upload, object.version_id.as_deref()).await?;
         }
         Ok(())
     }
 
     async fn take_back_multipart(&self, upload: &Upload) -> Result<bool, StorageError> {
-        let (storage, key) = (self.storage_of(upload), upload.spec.key.as_str());
+        let (storage, key) = (self.storage_of(upload)?, upload.spec.key.as_str());
         for id in self.multiparts_of(upload).await? {
             let mut rounds = 0;
             loop {
@@ -109,7 +109,8 @@ impl Service {
         let key = upload.spec.key.as_str();
         // Only a key that holds our own id tells that what is there is ours.
         let is_own_key = key.contains(&upload.id.to_string());
-        let listed = if is_own_key { self.storage_of(upload).multiparts_at(key).await } else { Ok(Vec::new()) };
+        let listed =
+            if is_own_key { self.storage_of(upload)?.multiparts_at(key).await } else { Ok(Vec::new()) };
         let mut ids = match listed {
             Ok(ids) => ids,
             // An identity that may not list: what is written down can be taken back all the same.
@@ -139,7 +140,7 @@ impl Service {
         }
         let wanted = upload.s3_upload_id.as_ref().filter(|_| !upload.state.is_final());
         for id in ids.iter().filter(|id| wanted != Some(id)) {
-            self.storage_of(upload).abort_multipart(upload.spec.key.as_str(), id).await?;
+            self.storage_of(upload)?.abort_multipart(upload.spec.key.as_str(), id).await?;
         }
         Ok(())
     }

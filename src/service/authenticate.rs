@@ -19,7 +19,9 @@ const NOTE_USE_EVERY: Duration = Duration::MINUTE;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AuthError {
     /// There was no credential.
-    #[error("this gateway wants to know who calls: send Authorization: Bearer with an API key, a grant or an upload's token")]
+    #[error(
+        "this gateway wants to know who calls: send Authorization: Bearer with an API key, a grant or an upload's token"
+    )]
     Missing,
     /// The credential proves nothing; the words say why, without a secret.
     #[error("{0}")]

@@ -22,7 +22,7 @@ impl Service {
             }
         }
         let disposition = content_disposition(&upload);
-        Ok(self.storage_of(&upload).sign_get(&upload, &disposition, self.url_window(principal)).await?)
+        Ok(self.storage_of(&upload)?.sign_get(&upload, &disposition, self.url_window(principal)).await?)
     }
 }
 

@@ -90,7 +90,8 @@ impl Service {
             }
         };
         let requested = requested_at_init(&upload, &new.sign, self.rules.sign_limit)?;
-        let wanted = parts_to_send(&upload, &requested, self.part_limits(principal)).map_err(named_for_init)?;
+        let wanted =
+            parts_to_send(&upload, &requested, self.part_limits(principal)).map_err(named_for_init)?;
         if wanted.is_empty() {
             return Ok(Initiated { upload, is_new, parts: Vec::new(), parts_expire_at: None });
         }
@@ -187,7 +188,8 @@ impl Service {
     async fn find(&self, draft: &Upload) -> Result<Option<Upload>, ServiceError> {
         let spec = &draft.spec;
         if let Some(key) = &spec.idempotency_key
-            && let Some(found) = self.store.find_by_idempotency_key(&spec.tenant, spec.owner.as_deref(), key).await?
+            && let Some(found) =
+                self.store.find_by_idempotency_key(&spec.tenant, spec.owner.as_deref(), key).await?
         {
             if !asks_the_same(&found, draft) {
                 let detail = "was used for another upload: use a new key for every upload";
@@ -198,7 +200,10 @@ impl Service {
         }
         let Some(fingerprint) = &spec.fingerprint else { return Ok(None) };
         let size_bytes = draft.plan.size_bytes();
-        let found = self.store.find_by_fingerprint(&spec.tenant, spec.owner.as_deref(), fingerprint, size_bytes).await?;
+        let found = self
+            .store
+            .find_by_fingerprint(&spec.tenant, spec.owner.as_deref(), fingerprint, size_bytes)
+            .await?;
         let Some(found) = found else { return Ok(None) };
         if !found.is_overdue(self.clock.now()) {
             return Ok(Some(found));
@@ -227,7 +232,8 @@ fn may_open(principal: &Principal) -> Result<(), ServiceError> {
     require(principal, &[Role::Upload])?;
     match principal.caller {
         Caller::UploadToken { .. } => {
-            let detail = "an upload's token is good for that upload alone; open others with an API key or a grant";
+            let detail =
+                "an upload's token is good for that upload alone; open others with an API key or a grant";
             Err(ServiceError::Forbidden(detail.to_owned()))
         }
         Caller::Anybody | Caller::ApiKey { .. } | Caller::Grant(_) => Ok(()),
@@ -249,7 +255,9 @@ fn check_size(principal: &Principal, size_bytes: Option<u64>) -> Result<(), Serv
     };
     let limit_bytes = principal.tenant.limits.max_size_bytes.into_iter().chain(of_grant).min();
     match limit_bytes {
-        Some(limit_bytes) if size_bytes > limit_bytes => Err(ServiceError::TooLarge { size_bytes, limit_bytes }),
+        Some(limit_bytes) if size_bytes > limit_bytes => {
+            Err(ServiceError::TooLarge { size_bytes, limit_bytes })
+        }
         _ => Ok(()),
     }
 }

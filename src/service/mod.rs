@@ -36,7 +36,7 @@ use time::OffsetDateTime;
 
 use crate::access::{Role, Tenant, TenantDefaults};
 use crate::clock::Clock;
-use crate::storage::{Storage, UrlWindow};
+use crate::storage::{Storage, StorageError, UrlWindow};
 use crate::store::{Store, Written};
 use crate::upload::{Refusal, State, Upload, UploadId};
 
@@ -163,9 +163,11 @@ impl Service {
     }
 
     /// The URL of an upload's object, without any right to it.
-    #[must_use]
-    pub fn object_url(&self, upload: &Upload) -> String {
-        self.storage_of(upload).object_url(upload.spec.key.as_str())
+    ///
+    /// # Errors
+    /// [`ServiceError::StorageRejected`] when its bucket's name cannot be part of a URL.
+    pub fn object_url(&self, upload: &Upload) -> Result<String, ServiceError> {
+        Ok(self.storage_of(upload)?.object_url(upload.spec.key.as_str()))
     }
 
     /// Whether the database and storage answer: what is wrong with each, if anything.
@@ -190,9 +192,8 @@ impl Service {
     /// The caller's upload. Invariant: another tenant's upload does not exist for the caller.
     async fn load(&self, principal: &Principal, id: UploadId) -> Result<Upload, ServiceError> {
         let upload = self.store.load(id).await?;
-        let exists = |upload: &Upload| {
-            principal.may_see(upload.id, &upload.spec.tenant, upload.spec.owner.as_deref())
-        };
+        let exists =
+            |upload: &Upload| principal.may_see(upload.id, &upload.spec.tenant, upload.spec.owner.as_deref());
         upload.filter(exists).ok_or(ServiceError::NotFound)
     }
 
@@ -222,7 +223,7 @@ impl Service {
     }
 
     /// Storage as the upload was opened in it: tenants have buckets of their own.
-    fn storage_of(&self, upload: &Upload) -> Storage {
+    fn storage_of(&self, upload: &Upload) -> Result<Storage, StorageError> {
         self.storage.in_bucket(&upload.spec.bucket)
     }
 

@@ -73,10 +73,11 @@ impl Service {
     /// [`ServiceError`] when storage cannot be listed or the database does not answer.
     pub(super) async fn sweep_orphans(&self, mode: SweepMode) -> Result<Vec<OrphanAction>, ServiceError> {
         let tenants = self.tenants.all().await?;
-        let longest_life = tenants.values().map(|tenant| tenant.lifetime).max().unwrap_or(self.rules.lifetime);
+        let longest_life =
+            tenants.values().map(|tenant| tenant.lifetime).max().unwrap_or(self.rules.lifetime);
         let mut actions = Vec::new();
         for (bucket, prefix) in self.places(&tenants) {
-            let place = Place { storage: self.storage.in_bucket(&bucket), prefix, longest_life };
+            let place = Place { storage: self.storage.in_bucket(&bucket)?, prefix, longest_life };
             actions.append(&mut self.sweep_orphans_of(&place, mode).await?);
         }
         Ok(actions)
@@ -96,7 +97,11 @@ impl Service {
         all.iter().filter(|place| !all.iter().any(|other| lies_within(place, other))).cloned().collect()
     }
 
-    async fn sweep_orphans_of(&self, place: &Place, mode: SweepMode) -> Result<Vec<OrphanAction>, ServiceError> {
+    async fn sweep_orphans_of(
+        &self,
+        place: &Place,
+        mode: SweepMode,
+    ) -> Result<Vec<OrphanAction>, ServiceError> {
         let mut actions = Vec::new();
         let mut after = None;
         for _ in 0..MAX_PAGES {
@@ -128,11 +133,12 @@ impl Service {
         let s3_ids: Vec<_> = old.iter().map(|found| found.id.clone()).collect();
         let owners = self.store.owners(&ids, &s3_ids).await?;
         let owners: HashMap<_, _> = owners.into_iter().map(|upload| (upload.id, upload)).collect();
-        let judged = old.into_iter().filter_map(|found| match verdict(place.storage.bucket(), &found, &owners) {
-            Verdict::Wanted => None,
-            Verdict::Of(id) => Some((found, Some(id))),
-            Verdict::Nobodys => Some((found, None)),
-        });
+        let judged =
+            old.into_iter().filter_map(|found| match verdict(place.storage.bucket(), &found, &owners) {
+                Verdict::Wanted => None,
+                Verdict::Of(id) => Some((found, Some(id))),
+                Verdict::Nobodys => Some((found, None)),
+            });
         Ok(judged.collect())
     }
 
@@ -158,9 +164,7 @@ impl Service {
 }
 
 fn verdict(bucket: &str, found: &FoundMultipart, owners: &HashMap<UploadId, Upload>) -> Verdict {
-    let at_key = |upload: &&Upload| {
-        upload.spec.key.as_str() == found.key && upload.spec.bucket == bucket
-    };
+    let at_key = |upload: &&Upload| upload.spec.key.as_str() == found.key && upload.spec.bucket == bucket;
     let by_id = || owners.values().find(|upload| upload.s3_upload_id.as_ref() == Some(&found.id));
     let by_key = || id_in_key(&found.key).and_then(|id| owners.get(&id));
     let Some(owner) = by_id().filter(at_key).or_else(|| by_key().filter(at_key)) else {
@@ -169,9 +173,7 @@ fn verdict(bucket: &str, found: &FoundMultipart, owners: &HashMap<UploadId, Uplo
     match owner.state {
         // An abort that is under way lists its own key.
         State::Creating | State::Aborting => Verdict::Wanted,
-        State::Open | State::Completing if owner.s3_upload_id.as_ref() == Some(&found.id) => {
-            Verdict::Wanted
-        }
+        State::Open | State::Completing if owner.s3_upload_id.as_ref() == Some(&found.id) => Verdict::Wanted,
         State::Open
         | State::Completing
         | State::Completed

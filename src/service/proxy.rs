@@ -100,9 +100,9 @@ impl Service {
             (Transfer::Multipart, Some(s3_upload_id)) => ProxiedTarget::Part(s3_upload_id, number),
             (Transfer::Put | Transfer::Empty | Transfer::Multipart, _) => ProxiedTarget::Object,
         };
-        match self.storage_of(upload).put_proxied(upload, target, body).await {
+        match self.storage_of(upload)?.put_proxied(upload, target, body).await {
             Err(error) if error.kind == StorageErrorKind::PreconditionFailed => {
-                match self.storage_of(upload).head(upload).await? {
+                match self.storage_of(upload)?.head(upload).await? {
                     Some(object) if is_ours(upload, &object) => Ok(object.etag),
                     _ => Err(ServiceError::ObjectExists),
                 }

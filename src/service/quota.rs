@@ -70,7 +70,8 @@ impl Service {
         let now = self.clock.now();
         let quota = quota(principal, now);
         let end_bytes = parts.iter().map(|part| part.span.offset_bytes + part.span.size_bytes).max();
-        let Some(end_bytes) = end_bytes.filter(|_| upload.plan.size_bytes().is_none() && counts_bytes(&quota))
+        let Some(end_bytes) =
+            end_bytes.filter(|_| upload.plan.size_bytes().is_none() && counts_bytes(&quota))
         else {
             return Ok(());
         };
@@ -87,7 +88,8 @@ impl Service {
 
 /// The refusal in words: which limit, how much of it is used, and what can be done.
 pub(super) fn exceeded(quota: &Quota, over: &OverQuota) -> ServiceError {
-    let is_day = |index: usize| quota.counters.get(index).is_some_and(|counter| counter.name.starts_with(DAY));
+    let is_day =
+        |index: usize| quota.counters.get(index).is_some_and(|counter| counter.name.starts_with(DAY));
     let (name, what, hint) = match over.limit {
         Limit::OpenUploads => ("open_uploads", "open uploads", "complete or abort some of them"),
         Limit::BytesInFlight => ("bytes_in_flight", "bytes in flight", "complete or abort some uploads"),
@@ -95,7 +97,9 @@ pub(super) fn exceeded(quota: &Quota, over: &OverQuota) -> ServiceError {
             ("bytes_per_day", "bytes a day", "the next day begins at 00:00 UTC")
         }
         Limit::CounterBytes(_) => ("grant_bytes", "bytes that this grant may upload", "ask for a new grant"),
-        Limit::CounterUploads(_) => ("grant_uploads", "uploads that this grant may open", "ask for a new grant"),
+        Limit::CounterUploads(_) => {
+            ("grant_uploads", "uploads that this grant may open", "ask for a new grant")
+        }
     };
     let OverQuota { max, used, .. } = over;
     let detail = format!("the limit of {what} is {max}, and {used} are used; {hint}");

@@ -72,7 +72,8 @@ impl Service {
                 let mut requests = Vec::new();
                 let mut until = window.now + window.ttl;
                 for part in wanted {
-                    let (request, expires_at) = self.storage_of(upload).sign_put(upload, part.checksum, window).await?;
+                    let (request, expires_at) =
+                        self.storage_of(upload)?.sign_put(upload, part.checksum, window).await?;
                     requests.push(request);
                     until = expires_at;
                 }
@@ -86,7 +87,7 @@ impl Service {
             (Transfer::Multipart, Some(s3_upload_id)) => {
                 let parts: Vec<_> =
                     wanted.iter().map(|part| (part.number, part.span.size_bytes, part.checksum)).collect();
-                self.storage_of(upload).sign_parts(upload, s3_upload_id, &parts, window).await?
+                self.storage_of(upload)?.sign_parts(upload, s3_upload_id, &parts, window).await?
             }
             (Transfer::Empty, _) | (Transfer::Multipart, None) => (Vec::new(), window.now + window.ttl),
         };
@@ -134,7 +135,7 @@ impl Service {
                 }
             }
         };
-        let created = self.storage_of(&upload).create_multipart(&upload).await?;
+        let created = self.storage_of(&upload)?.create_multipart(&upload).await?;
         let s3_upload_id = created.id;
         let may_have_twins = created.may_have_twin || opening == Opening::Again;
         let opened = self
@@ -165,7 +166,7 @@ impl Service {
             return Ok(current);
         }
         // Ours is not written anywhere, so nobody else would ever take it back.
-        let aborted = self.storage_of(upload).abort_multipart(upload.spec.key.as_str(), &s3_upload_id).await;
+        let aborted = self.storage_of(upload)?.abort_multipart(upload.spec.key.as_str(), &s3_upload_id).await;
         if let Err(error) = aborted
             && error.kind != StorageErrorKind::NoSuchUpload
         {

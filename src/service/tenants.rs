@@ -110,9 +110,14 @@ fn combine(of_settings: &[Tenant], records: &[TenantRecord], defaults: &TenantDe
 }
 
 fn usable(record: &TenantRecord, others: &[Tenant], defaults: &TenantDefaults) -> Result<Tenant, String> {
-    let settings: TenantSettings = serde_json::from_str(&record.settings).map_err(|error| error.to_string())?;
+    let settings: TenantSettings =
+        serde_json::from_str(&record.settings).map_err(|error| error.to_string())?;
     let tenant = settings.resolve(&record.name, defaults).map_err(|problems| {
-        problems.iter().map(|problem| format!("{}: {}", problem.field, problem.detail)).collect::<Vec<_>>().join("; ")
+        problems
+            .iter()
+            .map(|problem| format!("{}: {}", problem.field, problem.detail))
+            .collect::<Vec<_>>()
+            .join("; ")
     })?;
     let all: Vec<_> = others.iter().chain([&tenant]).collect();
     match overlapping(&all) {

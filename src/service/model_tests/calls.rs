@@ -3,8 +3,8 @@
 use time::OffsetDateTime;
 
 use super::super::{
-    CompleteCall, Completing, NewUpload, RequestedPart, Service, ServiceError, SignAtInit,
-    SignedUploadPart, StatusQuery, StatusView, StoredClaim, SweepMode,
+    CompleteCall, Completing, NewUpload, RequestedPart, Service, ServiceError, SignAtInit, SignedUploadPart,
+    StatusQuery, StatusView, StoredClaim, SweepMode,
 };
 use super::gateway::START;
 use super::scenario::File;
