@@ -7,7 +7,7 @@ use super::abort::is_settled;
 use super::requested::parts_to_send;
 use super::sign::{Opening, SignedUploadPart};
 use super::{FieldProblem, Principal, RequestedPart, Service, ServiceError};
-use crate::store::InsertOutcome;
+use crate::store::{InsertOutcome, Quota};
 use crate::upload::{
     AbortReason, ChecksumAlgorithm, Fingerprint, Metadata, ObjectKey, Plan, PlanError, Sha256Digest, State,
     Upload, UploadId, UploadSpec, default_object_key,
@@ -117,6 +117,7 @@ impl Service {
         };
         let spec = UploadSpec {
             tenant: principal.tenant.clone(),
+            owner: None,
             bucket: self.storage.bucket().to_owned(),
             key,
             filename: new.filename.clone(),
@@ -169,13 +170,13 @@ impl Service {
             if let Some(found) = self.find(&draft).await? {
                 return Ok((found, false));
             }
-            match self.store.insert(&draft).await? {
+            match self.store.insert(&draft, &Quota::default()).await? {
                 InsertOutcome::Inserted => {
                     tracing::info!(upload.id = %draft.id, size_bytes = draft.plan.size_bytes(), "upload opened");
                     return Ok((draft, true));
                 }
                 // Somebody was faster between our look and our write: look again.
-                InsertOutcome::Duplicate => {}
+                InsertOutcome::Duplicate | InsertOutcome::OverQuota(_) => {}
             }
         }
         Err(ServiceError::Busy)
@@ -184,7 +185,8 @@ impl Service {
     async fn find(&self, draft: &Upload) -> Result<Option<Upload>, ServiceError> {
         let spec = &draft.spec;
         if let Some(key) = &spec.idempotency_key
-            && let Some(found) = self.store.find_by_idempotency_key(&spec.tenant, key).await?
+            && let Some(found) =
+                self.store.find_by_idempotency_key(&spec.tenant, spec.owner.as_deref(), key).await?
         {
             if !asks_the_same(&found, draft) {
                 let detail = "was used for another upload: use a new key for every upload";
@@ -195,7 +197,8 @@ impl Service {
         }
         let Some(fingerprint) = &spec.fingerprint else { return Ok(None) };
         let size_bytes = draft.plan.size_bytes();
-        let found = self.store.find_by_fingerprint(&spec.tenant, fingerprint, size_bytes).await?;
+        let owner = spec.owner.as_deref();
+        let found = self.store.find_by_fingerprint(&spec.tenant, owner, fingerprint, size_bytes).await?;
         let Some(found) = found else { return Ok(None) };
         if !found.is_overdue(self.clock.now()) {
             return Ok(Some(found));

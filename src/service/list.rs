@@ -32,7 +32,8 @@ impl Service {
     pub async fn list(&self, principal: &Principal, query: ListQuery) -> Result<UploadPage, ServiceError> {
         let now = self.clock.now();
         let filter = ListFilter {
-            tenant: principal.tenant.clone(),
+            tenant: Some(principal.tenant.clone()),
+            owner: None,
             state: query.state,
             now,
             before: query.before,
