@@ -145,6 +145,7 @@ contracts! {
         counters_of_two_tenants_lock_nobody_out
         reservations_at_once_are_charged_once
         duplicates_at_once_are_charged_once
+        calls_that_are_given_up_take_all_or_nothing
     }
     url opening {
         live_database_answers_a_ping

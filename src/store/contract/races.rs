@@ -132,3 +132,24 @@ pub(super) async fn duplicates_at_once_are_charged_once(url: String) {
     assert_eq!((count(InsertOutcome::Inserted), count(InsertOutcome::Duplicate)), (1, outcomes.len() - 1));
     assert_eq!(used(&gateways[0], "default", &["c"]).await, [1, SIZE, 1, SIZE]);
 }
+
+pub(super) async fn calls_that_are_given_up_take_all_or_nothing(url: String) {
+    let gateways = fleet(&url).await;
+    let quota = Quota { counters: vec![counter("c", Some(99), None)], ..max_open_uploads(99) };
+    let calls = gateways.iter().cycle().zip((1..=CALLS).map(upload)).map(|(store, upload)| {
+        let (store, quota) = (store.clone(), quota.clone());
+        tokio::spawn(async move { store.insert(&upload, &quota).await })
+    });
+    let calls: Vec<_> = calls.collect();
+    // While the first few come through, others are at every step.
+    for (number, call) in calls.into_iter().enumerate() {
+        if number % 5 == 0 {
+            assert_eq!(call.await.unwrap().unwrap(), InsertOutcome::Inserted);
+        } else {
+            call.abort();
+        }
+    }
+    let used = used(&gateways[0], "default", &["c"]).await;
+    let written = gateways[0].list(&filter(100)).await.unwrap().len() as u64;
+    assert_eq!(used, [written, written * SIZE, written, written * SIZE]);
+}
