@@ -28,7 +28,10 @@ async fn without_a_credential_every_route_is_closed() {
     routes.push((Method::GET, "/metrics".to_owned(), None));
     for (method, path, body) in routes {
         let answer = guarded.call(None, method.clone(), &path, body).await;
-        assert!(answer.headers["www-authenticate"].to_str().unwrap().starts_with("Bearer"), "{method} {path}");
+        assert!(
+            answer.headers["www-authenticate"].to_str().unwrap().starts_with("Bearer"),
+            "{method} {path}"
+        );
         answer.problem(401, "unauthorized");
     }
     for open in ["/healthz", "/readyz", "/openapi.json"] {
@@ -44,7 +47,9 @@ async fn backend_opens_with_its_key_and_the_page_goes_on_with_the_uploads_token(
     let content = bytes(1, parts(2));
     let signed = json!({ "parts": [1, 2] });
     let signed = guarded.call(Some(&token), Method::POST, &format!("/upload/{id}/sign"), Some(signed)).await;
-    for (part, bytes) in signed.expect(200)["parts"].as_array().unwrap().iter().zip(content.chunks(part_size())) {
+    for (part, bytes) in
+        signed.expect(200)["parts"].as_array().unwrap().iter().zip(content.chunks(part_size()))
+    {
         let url = part["url"].as_str().unwrap();
         let sent = reqwest::Client::new().put(url).body(bytes.to_vec()).send().await.unwrap();
         assert_eq!(sent.status(), 200);
@@ -67,7 +72,11 @@ async fn token_of_an_upload_is_good_for_that_upload_alone() {
     for (method, path, body) in routes_of(&other) {
         let is_file = path.ends_with("/file");
         let answer = guarded.call(Some(&token), method, &path, body).await;
-        if is_file { answer.problem(403, "forbidden") } else { answer.problem(404, "upload_not_found") };
+        if is_file {
+            answer.problem(403, "forbidden")
+        } else {
+            answer.problem(404, "upload_not_found")
+        };
     }
     guarded.init(&token, two_parts()).await.problem(403, "forbidden");
     guarded.call(Some(&token), Method::GET, "/upload", None).await.problem(403, "forbidden");
@@ -83,7 +92,9 @@ async fn another_tenants_upload_does_not_exist() {
     let grant = guarded.grant(json!({ "tenant": "zoo", "roles": ["upload", "read"] }));
     let unknown = Uuid::now_v7().to_string();
     for bearer in [&zoo, &grant, &zoo_token] {
-        for ((method, path, body), (_, unknown_path, _)) in routes_of(&theirs).into_iter().zip(routes_of(&unknown)) {
+        for ((method, path, body), (_, unknown_path, _)) in
+            routes_of(&theirs).into_iter().zip(routes_of(&unknown))
+        {
             let answer = guarded.call(Some(bearer), method.clone(), &path, body.clone()).await;
             let of_unknown = guarded.call(Some(bearer), method.clone(), &unknown_path, body).await;
             assert!(matches!(answer.status.as_u16(), 403 | 404), "{method} {path}: {}", answer.status);
@@ -142,13 +153,17 @@ async fn roles_are_what_they_say() {
     guarded.init(&read, two_parts()).await.problem(403, "forbidden");
     guarded.init(&admin, two_parts()).await.problem(403, "forbidden");
     let sign = Some(json!({ "parts": [1] }));
-    guarded.call(Some(&read), Method::POST, &format!("/upload/{id}/sign"), sign).await.problem(403, "forbidden");
+    guarded
+        .call(Some(&read), Method::POST, &format!("/upload/{id}/sign"), sign)
+        .await
+        .problem(403, "forbidden");
     for bearer in [&upload, &read] {
         guarded.call(Some(bearer), Method::GET, "/metrics", None).await.problem(403, "forbidden");
     }
     assert_eq!(guarded.call(Some(&admin), Method::GET, "/metrics", None).await.status, 200);
     let all = guarded.call(Some(&admin), Method::GET, "/upload", None).await.expect(200);
-    let tenants: Vec<_> = all["uploads"].as_array().unwrap().iter().map(|upload| upload["tenant"].clone()).collect();
+    let tenants: Vec<_> =
+        all["uploads"].as_array().unwrap().iter().map(|upload| upload["tenant"].clone()).collect();
     assert_eq!(tenants, ["zoo", "acme"]);
     let one = guarded.call(Some(&admin), Method::GET, "/upload?tenant=zoo", None).await.expect(200);
     assert_eq!(one["uploads"][0]["upload_id"], of_zoo.as_str());
@@ -212,12 +227,16 @@ async fn forged_credentials_are_refused() {
         for path in [status.as_str(), "/upload"] {
             let answer = guarded.call(Some(&credential), Method::GET, path, None).await;
             assert_eq!(answer.status.as_u16(), 401, "{what} at {path}: {:#}", answer.body);
-            assert!(!answer.body.to_string().contains(&credential) || credential.len() < 8, "{what} is echoed");
+            assert!(
+                !answer.body.to_string().contains(&credential) || credential.len() < 8,
+                "{what} is echoed"
+            );
             answer.problem(401, "unauthorized");
         }
     }
     // To the second: good until its upload ends, and not one longer.
-    let expires_at = guarded.call(Some(&token), Method::GET, &status, None).await.expect(200)["expires_at"].clone();
+    let expires_at =
+        guarded.call(Some(&token), Method::GET, &status, None).await.expect(200)["expires_at"].clone();
     let format = &time::format_description::well_known::Rfc3339;
     let end = time::OffsetDateTime::parse(expires_at.as_str().unwrap(), format).unwrap();
     guarded.gateway.clock.advance(end - guarded.gateway.clock.now() - Duration::seconds(2));

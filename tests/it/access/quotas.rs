@@ -65,7 +65,8 @@ async fn found_uploads_cost_nothing() {
 
 #[tokio::test]
 async fn bytes_of_a_day_come_back_with_the_next() {
-    let guarded = Guarded::start(required().with("tenants.acme.max_bytes_per_day", parts(3).to_string())).await;
+    let guarded =
+        Guarded::start(required().with("tenants.acme.max_bytes_per_day", parts(3).to_string())).await;
     let key = guarded.key("acme").await;
     let (id, _) = guarded.open(&key).await;
     guarded.call(Some(&key), Method::DELETE, &format!("/upload/{id}"), None).await.expect(204);
@@ -79,7 +80,8 @@ async fn bytes_of_a_day_come_back_with_the_next() {
 
 #[tokio::test]
 async fn stream_is_counted_before_its_bytes_are_signed_for() {
-    let guarded = Guarded::start(required().with("tenants.acme.max_bytes_in_flight", parts(3).to_string())).await;
+    let guarded =
+        Guarded::start(required().with("tenants.acme.max_bytes_in_flight", parts(3).to_string())).await;
     let key = guarded.key("acme").await;
     let stream = json!({ "filename": "stream", "part_size": part_size() });
     let id = id_of(&guarded.init(&key, stream.clone()).await.expect(201));
@@ -144,11 +146,13 @@ async fn limits_hold_across_gateways() {
 }
 
 async fn hammer(guarded: Guarded) {
-    let urls = [guarded.gateway.url.clone(), guarded.gateway.another().await, guarded.gateway.another().await];
+    let urls =
+        [guarded.gateway.url.clone(), guarded.gateway.another().await, guarded.gateway.another().await];
     let (acme, zoo) = (guarded.key("acme").await, guarded.key("zoo").await);
     // Opened, and some of them taken back at once: room comes and goes while others knock.
     let calls = (0..60).map(|number: usize| {
-        let (key, size) = if number.is_multiple_of(2) { (&acme, parts(1)) } else { (&zoo, parts(1 + number % 3)) };
+        let (key, size) =
+            if number.is_multiple_of(2) { (&acme, parts(1)) } else { (&zoo, parts(1 + number % 3)) };
         let (guarded, url) = (&guarded, &urls[number % urls.len()]);
         async move {
             let body = Some(of_size(size));
@@ -164,11 +168,21 @@ async fn hammer(guarded: Guarded) {
     let answers = futures_util::future::join_all(calls).await;
     let refused = answers.iter().flatten().filter(|answer| answer.status != 201);
     for answer in refused {
-        assert_eq!((answer.status.as_u16(), &answer.body["code"]), (403, &json!("quota_exceeded")), "{:#}", answer.body);
+        assert_eq!(
+            (answer.status.as_u16(), &answer.body["code"]),
+            (403, &json!("quota_exceeded")),
+            "{:#}",
+            answer.body
+        );
     }
     let open = async |key: &str| {
         let listed = guarded.call(Some(key), Method::GET, "/upload?state=open", None).await.expect(200);
-        listed["uploads"].as_array().unwrap().iter().map(|upload| upload["size"].as_u64().unwrap()).collect::<Vec<_>>()
+        listed["uploads"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|upload| upload["size"].as_u64().unwrap())
+            .collect::<Vec<_>>()
     };
     let fill = async |key: &str| {
         // What is left is filled up to the last, one by one, until the limit says no.
@@ -189,7 +203,8 @@ async fn hammer(guarded: Guarded) {
 /// The bytes of an upload that a page aborts in the middle are counted until storage has let go of them.
 #[tokio::test]
 async fn finished_uploads_make_room() {
-    let guarded = Guarded::start(required().with("tenants.acme.max_bytes_in_flight", part_size().to_string())).await;
+    let guarded =
+        Guarded::start(required().with("tenants.acme.max_bytes_in_flight", part_size().to_string())).await;
     let key = guarded.key("acme").await;
     let mut body = of_size(part_size());
     body["sign"] = json!(1);

@@ -42,7 +42,8 @@ async fn tenant_has_a_bucket_of_its_own() {
     s3.create_bucket().bucket(&bucket).send().await.unwrap();
     let key = guarded.key("acme").await;
     let (id, _) = guarded.open(&key).await;
-    let status = guarded.call(Some(&key), Method::GET, &format!("/upload/{id}/status?refresh=true"), None).await;
+    let status =
+        guarded.call(Some(&key), Method::GET, &format!("/upload/{id}/status?refresh=true"), None).await;
     status.expect(200);
     let mut small = json!({ "filename": "small.txt", "size": 5, "sign": 1 });
     small["key"] = json!("small.txt");
@@ -56,7 +57,10 @@ async fn tenant_has_a_bucket_of_its_own() {
     assert_eq!(object.body.collect().await.unwrap().to_vec(), b"hello");
     guarded.call(Some(&key), Method::DELETE, &format!("/upload/{id}"), None).await.expect(204);
     let left = s3.list_multipart_uploads().bucket(&bucket).send().await.unwrap();
-    assert!(left.uploads().is_empty() || TestStore::chosen() == TestStore::MinIo, "MinIO lists by exact key only");
+    assert!(
+        left.uploads().is_empty() || TestStore::chosen() == TestStore::MinIo,
+        "MinIO lists by exact key only"
+    );
 }
 
 #[tokio::test]
