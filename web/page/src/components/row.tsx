@@ -47,6 +47,7 @@ export function Row({ item, session, place, terse }: RowProps) {
       data-testid="upload"
       data-id={item.id}
       data-name={upload.name}
+      data-upload={upload.uploadId ?? undefined}
       data-state={upload.state}
       data-look={look}
       data-tone={sign.tone}
