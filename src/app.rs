@@ -1,29 +1,32 @@
 //! Puts the rooms together, serves, and stops without losing anything.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt as _;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Tenant;
 use crate::clock::Clock;
-use crate::config::Settings;
-use crate::http::{Gateway, router};
+use crate::config::{Access, Operations, Settings};
+use crate::http::{Gateway, MetricsAt, RateLimits, Transport, operations_router, router};
 use crate::janitor;
-use crate::service::Service;
+use crate::server::{self, ConnectionLimits, GRACE, Tls, TlsError};
+use crate::service::{Authenticator, Required, Service, Tenants};
 use crate::storage::{Storage, StorageSetupError};
 use crate::store::{Migrations, Store, StoreError};
 use crate::telemetry;
-
-/// Requests that are under way when the gateway is asked to stop get so long.
-const GRACE: Duration = Duration::from_secs(30);
 
 /// A gateway that is ready to serve.
 pub struct App {
     listener: TcpListener,
     router: Router,
+    tls: Option<Tls>,
+    operations: Option<(TcpListener, Router)>,
+    connections: ConnectionLimits,
     service: Service,
     store: Store,
     sweep_interval: Duration,
@@ -46,9 +49,9 @@ pub enum AppError {
     /// The database cannot be used.
     #[error("the database cannot be used")]
     Store(#[from] StoreError),
-    /// The server failed.
-    #[error("the server failed: {0}")]
-    Serve(std::io::Error),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// Database, storage and rules put together, without a server: for commands that work on them directly.
@@ -61,31 +64,76 @@ pub async fn service(
     migrations: Migrations,
 ) -> Result<(Service, Store), AppError> {
     let storage = Storage::connect(settings.storage.clone()).await?;
-    let store = Store::open(settings.database.expose(), settings.database_connections, migrations).await?;
-    Ok((Service::new(store.clone(), storage, clock, settings.rules.clone()), store))
+    let store = store(settings, migrations).await?;
+    let tenants = tenants(settings, &store);
+    let service = Service::new(store.clone(), storage, clock, settings.rules.clone()).with_tenants(tenants);
+    Ok((service, store))
+}
+
+/// The database alone.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn store(settings: &Settings, migrations: Migrations) -> Result<Store, StoreError> {
+    Store::open(settings.database.expose(), settings.database_connections, migrations).await
+}
+
+/// The tenants that these settings and their database name. In open mode nobody can be told apart, so there is one.
+#[must_use]
+pub fn tenants(settings: &Settings, store: &Store) -> Tenants {
+    let defaults = settings.tenant_defaults();
+    match &settings.access {
+        Access::Open => Tenants::only(Tenant::only(&defaults)),
+        Access::Required { tenants, .. } => Tenants::stored(tenants.clone(), defaults, store.clone()),
+    }
+}
+
+fn authenticator(settings: &Settings, clock: Clock, service: &Service, store: &Store) -> Authenticator {
+    match &settings.access {
+        Access::Open => Authenticator::Open(service.anybody()),
+        Access::Required { tokens, grants, .. } => Authenticator::Required(Arc::new(Required {
+            store: store.clone(),
+            clock,
+            tenants: service.tenants().clone(),
+            tokens: tokens.clone(),
+            grants: grants.clone(),
+        })),
+    }
 }
 
 impl App {
-    /// Opens the database, prepares storage and takes the address.
+    /// Opens the database, prepares storage, reads the certificate and takes the addresses.
     ///
     /// # Errors
     /// [`AppError`].
     pub async fn start(settings: &Settings, clock: Clock, migrations: Migrations) -> Result<Self, AppError> {
         let metrics = telemetry::metrics();
-        let (service, store) = service(settings, clock, migrations).await?;
-        let address = settings.listen;
-        let listener =
-            TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })?;
-        let gateway = Gateway {
-            service: service.clone(),
-            public_url: settings.public_url.clone().unwrap_or_default(),
-            auth: settings.auth,
-            cors_origins: settings.cors_origins.clone(),
-            max_in_flight: settings.max_in_flight,
-            metrics,
+        let serving = &settings.serving;
+        let tls = match &serving.tls {
+            Some(files) => Some(Tls::load(files.clone()).await?),
+            None => None,
         };
-        let sweep_interval = settings.sweep_interval;
-        Ok(Self { listener, router: router(gateway), service, store, sweep_interval })
+        let (service, store) = service(settings, clock.clone(), migrations).await?;
+        let listener = listen(settings.listen).await?;
+        let auth = authenticator(settings, clock, &service, &store);
+        let gateway = gateway(settings, service.clone(), auth, metrics);
+        let operations = match &serving.operations {
+            Some(Operations { listen: address, hosts }) => {
+                let gateway = Gateway { hosts: hosts.clone(), ..gateway.clone() };
+                Some((listen(*address).await?, operations_router(gateway)))
+            }
+            None => None,
+        };
+        Ok(Self {
+            listener,
+            router: router(gateway),
+            tls,
+            operations,
+            connections: serving.connections,
+            service,
+            store,
+            sweep_interval: settings.sweep_interval,
+        })
     }
 
     /// The address that is listened on: with port 0 in the settings, the one that was free.
@@ -94,15 +142,26 @@ impl App {
         self.listener.local_addr().ok()
     }
 
+    /// The same of the listener of health and metrics, where they have one of their own.
+    #[must_use]
+    pub fn operations_address(&self) -> Option<SocketAddr> {
+        self.operations.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
+    }
+
     /// Serves until `stop`; then takes no more requests, lets those under way end, and closes the database.
-    ///
-    /// # Errors
-    /// [`AppError::Serve`].
-    pub async fn run(self, stop: CancellationToken) -> Result<(), AppError> {
+    pub async fn run(self, stop: CancellationToken) {
         let janitor = tokio::spawn(janitor::run(self.service.clone(), self.sweep_interval, stop.clone()));
-        let served = serve(self.listener, self.router, stop.clone()).await;
-        // However serving ended, the rest ends too.
-        stop.cancel();
+        if let Some(tls) = self.tls.clone() {
+            tokio::spawn(tls.keep_fresh(stop.clone()));
+        }
+        let main = server::serve(self.listener, self.router, self.connections, self.tls, stop.clone());
+        match self.operations {
+            Some((listener, router)) => {
+                let operations = server::serve(listener, router, self.connections, None, stop);
+                tokio::join!(main, operations);
+            }
+            None => main.await,
+        }
         let rest = async {
             self.service.drain().await;
             janitor.await
@@ -111,32 +170,34 @@ impl App {
             tracing::warn!("stopping although work is under way; whoever comes next finishes it");
         }
         self.store.close().await;
-        served.map_err(AppError::Serve)
     }
 }
 
-/// Serves until `stop`, and then at most for the time of grace.
-///
-/// # Errors
-/// What the listener says.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
-    let listener = listener.tap_io(|connection| {
-        // Small answers must not wait for more to send (Nagle).
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-    });
-    let stopped = stop.clone();
-    let server = axum::serve(listener, router).with_graceful_shutdown(stopped.cancelled_owned());
-    let out_of_patience = async {
-        stop.cancelled().await;
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        served = server => served,
-        () = out_of_patience => {
-            tracing::warn!("requests are still under way; closing their connections");
-            Ok(())
-        }
+async fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })
+}
+
+fn gateway(settings: &Settings, service: Service, auth: Authenticator, metrics: PrometheusHandle) -> Gateway {
+    let serving = &settings.serving;
+    let public_url = settings.public_url.clone().unwrap_or_default();
+    let is_tls = serving.tls.is_some() || public_url.starts_with("https:");
+    Gateway {
+        service,
+        auth,
+        cors_origins: settings.cors_origins.clone(),
+        max_in_flight: settings.max_in_flight,
+        body_timeout: serving.body_timeout,
+        limits: RateLimits::new(serving),
+        trusted_proxies: serving.trusted_proxies.clone(),
+        hosts: serving.hosts.clone(),
+        transport: if is_tls { Transport::Tls } else { Transport::Plain },
+        metrics_at: if serving.operations.is_some() { MetricsAt::Operations } else { MetricsAt::Api },
+        public_url,
+        metrics,
     }
+}
+
+/// Serves plain HTTP until `stop`, and then at most for the time of grace.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    server::serve(listener, router, ConnectionLimits::default(), None, stop).await;
 }

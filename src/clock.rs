@@ -45,7 +45,9 @@ impl ManualClock {
         self.0.fetch_add(by.whole_seconds(), Ordering::SeqCst);
     }
 
-    fn now(&self) -> OffsetDateTime {
+    /// Its time.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp(self.0.load(Ordering::SeqCst))
             .unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }

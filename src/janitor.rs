@@ -23,5 +23,8 @@ pub async fn run(service: Service, interval: Duration, stop: CancellationToken) 
         if let Err(error) = service.sweep(SweepMode::Act).await {
             tracing::warn!(%error, "the sweep could not look; it tries again at its next turn");
         }
+        if let Err(error) = service.forget_counters().await {
+            tracing::warn!(%error, "old counters are forgotten at the next turn");
+        }
     }
 }

@@ -2,12 +2,14 @@
 
 pub mod access;
 pub mod app;
+mod causes;
 pub mod clock;
 pub mod config;
 pub mod http;
 pub mod janitor;
 #[cfg(test)]
 mod model;
+pub mod server;
 pub mod service;
 pub mod sigv4;
 pub mod storage;

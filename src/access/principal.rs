@@ -138,11 +138,17 @@ impl Principal {
         }
     }
 
+    /// Whether the uploads of all tenants exist for the caller.
+    #[must_use]
+    pub fn sees_all(&self) -> bool {
+        matches!(self.caller, Caller::ApiKey { .. }) && self.roles.has(Role::Admin)
+    }
+
     /// Whether an upload of this tenant and owner exists for the caller.
     #[must_use]
     pub fn may_see(&self, id: UploadId, tenant: &str, owner: Option<&str>) -> bool {
         match &self.caller {
-            Caller::ApiKey { .. } if self.roles.has(Role::Admin) => true,
+            _ if self.sees_all() => true,
             Caller::Anybody | Caller::ApiKey { .. } => tenant == self.tenant.name,
             Caller::Grant(grant) => tenant == self.tenant.name && owner == Some(grant.subject.as_str()),
             Caller::UploadToken { upload } => tenant == self.tenant.name && id == *upload,

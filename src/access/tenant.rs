@@ -209,7 +209,8 @@ impl TenantSettings {
         let default_prefix = format!("{}{name}/", defaults.prefix);
         let prefix = self.prefix.as_deref().unwrap_or(&default_prefix);
         fields.take("prefix", Some(prefix), check_prefix);
-        let bucket = self.bucket.clone().unwrap_or_else(|| defaults.bucket.clone());
+        let bucket = self.bucket.as_deref().unwrap_or(&defaults.bucket);
+        fields.take("bucket", self.bucket.as_deref(), check_bucket);
         let naming = fields.take("naming", self.naming.as_deref(), key_naming);
         let limits = TenantLimits {
             max_size_bytes: fields
@@ -245,7 +246,7 @@ impl TenantSettings {
         }
         Ok(Tenant {
             name: name.to_owned(),
-            bucket,
+            bucket: bucket.to_owned(),
             prefix: prefix.to_owned(),
             naming: naming.unwrap_or(KeyNaming::ApiKeys),
             limits,
@@ -275,6 +276,25 @@ impl Tenant {
     }
 }
 
+impl Tenant {
+    /// That of an operator's key: nothing is its own.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self {
+            name: String::new(),
+            bucket: String::new(),
+            prefix: String::new(),
+            naming: KeyNaming::Nobody,
+            limits: TenantLimits::default(),
+            content_types: ContentTypes::default(),
+            lifetime: time::Duration::ZERO,
+            // Long enough to fetch a file that an operator looks at.
+            url_ttl: Duration::from_secs(5 * 60),
+            cors_origins: Vec::new(),
+        }
+    }
+}
+
 /// Two tenants of which one could reach the objects of the other, if there are any.
 #[must_use]
 pub fn overlapping<'a>(tenants: &[&'a Tenant]) -> Option<(&'a Tenant, &'a Tenant)> {
@@ -296,6 +316,13 @@ fn check_prefix(prefix: &str) -> Result<(), String> {
         return Err(format!("longer than {MAX_PREFIX_BYTES} bytes"));
     }
     ObjectKey::new(format!("{prefix}x")).map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// What every store takes (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>).
+fn check_bucket(bucket: &str) -> Result<(), String> {
+    let is_fit = (3..=63).contains(&bucket.len())
+        && bucket.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b));
+    if is_fit { Ok(()) } else { Err(format!("{bucket:?} is not 3 to 63 of a-z, 0-9, - and .")) }
 }
 
 fn key_naming(text: &str) -> Result<KeyNaming, String> {

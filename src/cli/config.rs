@@ -1,5 +1,7 @@
 //! `partgate config`: the settings in force.
 
+use std::borrow::Cow;
+
 use partgate::config::Origin;
 
 use super::CliError;
@@ -15,11 +17,12 @@ pub(crate) struct ConfigArgs {
 pub(crate) fn run(args: &ConfigArgs) -> Result<(), CliError> {
     let settings = args.settings.load(&[])?;
     for setting in &settings.effective {
-        let origin = match setting.origin {
-            Origin::Default => "default",
-            Origin::File => "file",
-            Origin::Environment => "environment",
-            Origin::Flag => "flag",
+        let origin = match &setting.origin {
+            Origin::Default => Cow::Borrowed("default"),
+            Origin::File => Cow::Borrowed("file"),
+            Origin::Environment => Cow::Borrowed("environment"),
+            Origin::Flag => Cow::Borrowed("flag"),
+            Origin::SecretFile(file) => Cow::Owned(format!("read from {file}")),
         };
         match &setting.value {
             Some(value) => println!("{} = {value:?}  # {origin}", setting.path),

@@ -63,16 +63,12 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), CliError> {
     // The gateway stops first: what it is finishing needs the store.
     let store_stop = tokio_util::sync::CancellationToken::new();
     let store_server = tokio::spawn(serve(store_listener, store.router(), store_stop.clone()));
-    let served = app.run(stop).await;
+    app.run(stop).await;
     store_stop.cancel();
     lifecycle.abort();
     let store_served = store_server.await;
     store.close().await;
-    served.map_err(failed)?;
-    match store_served {
-        Ok(Err(error)) => Err(CliError::Failed(format!("the embedded store failed: {error}"))),
-        _ => Ok(()),
-    }
+    store_served.map_err(|error| CliError::Failed(format!("the embedded store failed: {error}")))
 }
 
 async fn open_store(args: &DevArgs) -> Result<DevStore, CliError> {

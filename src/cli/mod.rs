@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod dev;
 mod get;
+mod key;
 mod list;
 mod migrate;
 mod openapi;
@@ -14,6 +15,7 @@ mod serve;
 mod settings;
 mod status;
 mod sweep;
+mod tenant;
 
 use std::process::ExitCode;
 
@@ -38,6 +40,8 @@ enum Command {
     List(list::ListArgs),
     Abort(abort::AbortArgs),
     Sweep(sweep::SweepArgs),
+    Key(key::KeyArgs),
+    Tenant(tenant::TenantArgs),
     Migrate(migrate::MigrateArgs),
     Config(config::ConfigArgs),
     Openapi(openapi::OpenapiArgs),
@@ -96,6 +100,8 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::List(args) => list::run(args).await,
         Command::Abort(args) => abort::run(args).await,
         Command::Sweep(args) => sweep::run(args).await,
+        Command::Key(args) => key::run(args).await,
+        Command::Tenant(args) => tenant::run(args).await,
         Command::Migrate(args) => migrate::run(args).await,
         Command::Config(args) => config::run(&args),
         Command::Openapi(args) => openapi::run(&args),

@@ -7,6 +7,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use partgate_client::{Error, Gateway, Phase, Progress};
 use serde::Serialize;
 
+use super::CliError;
+
 /// Without a terminal, a line of progress is written this often.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -77,6 +79,11 @@ pub(crate) fn words(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     words
+}
+
+/// A command that could not do its work, with all the words of the reason.
+pub(crate) fn failed(error: impl std::error::Error) -> CliError {
+    CliError::Failed(words(&error))
 }
 
 /// A size for people: `999 B`, `1.5 MiB`.

@@ -34,7 +34,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CliError> {
     let stop = stop_on_signal();
     let address = app.address().map_or_else(String::new, |address| address.to_string());
     tracing::info!(address, bucket = settings.storage.connection.bucket, "partgate is ready");
-    app.run(stop).await.map_err(failed)?;
+    app.run(stop).await;
     tracing::info!("partgate has stopped");
     Ok(())
 }

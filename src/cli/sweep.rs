@@ -2,13 +2,13 @@
 
 use partgate::app;
 use partgate::clock::Clock;
+use partgate::http::sweep_report;
 use partgate::service::{OrphanAction, SweepMode, SweepReport};
 use partgate::store::Migrations;
 use partgate::telemetry::start_log;
-use serde_json::json;
 
 use super::CliError;
-use super::output::words;
+use super::output::{print_json, words};
 use super::settings::SettingsArgs;
 
 /// Take back uploads that are overdue or stuck, and forget old finished ones
@@ -34,44 +34,15 @@ pub(crate) async fn run(args: SweepArgs) -> Result<(), CliError> {
     let report = service.sweep(mode).await.map_err(|error| CliError::Failed(words(&error)));
     store.close().await;
     let report = report?;
-    print(&report, &args);
+    print(&report, &args, mode);
     let failed = report.actions.iter().any(|action| action.outcome.is_err())
         || report.orphans.iter().any(|orphan| orphan.outcome.is_err());
     if failed { Err(CliError::Reported) } else { Ok(()) }
 }
 
-fn print(report: &SweepReport, args: &SweepArgs) {
+fn print(report: &SweepReport, args: &SweepArgs, mode: SweepMode) {
     if args.json {
-        let actions: Vec<_> = report
-            .actions
-            .iter()
-            .map(|action| {
-                json!({
-                    "upload_id": action.upload_id.to_string(),
-                    "action": action.action,
-                    "state": action.outcome.as_ref().ok().map(|state| state.name()),
-                    "error": action.outcome.as_ref().err(),
-                })
-            })
-            .collect();
-        let orphans: Vec<_> = report
-            .orphans
-            .iter()
-            .map(|orphan| {
-                json!({
-                    "key": orphan.key,
-                    "s3_upload_id": orphan.s3_upload_id.0,
-                    "upload_id": orphan.upload_id.map(|id| id.to_string()),
-                    "aborted": orphan.outcome.as_ref().ok(),
-                    "error": orphan.outcome.as_ref().err(),
-                })
-            })
-            .collect();
-        let forgotten = report.forgotten;
-        println!(
-            "{}",
-            json!({ "dry_run": args.dry_run, "actions": actions, "orphans": orphans, "forgotten": forgotten })
-        );
+        print_json(&sweep_report(report.clone(), mode));
         return;
     }
     for action in &report.actions {

@@ -1,16 +1,21 @@
 //! Settings: a TOML file, over it the environment, over it flags. Every bad value is told at once.
 
+mod access;
 mod reader;
 mod secret;
+mod serving;
 mod time_limits;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+pub use access::Access;
 pub use reader::{Effective, Origin, SettingProblem};
 pub use secret::Secret;
+pub use serving::{Operations, Rate, Serving};
 
+use crate::access::TenantDefaults;
 use crate::service::{Orphans, Rules};
 use crate::sigv4::AddressingStyle;
 use crate::storage::{Connection, ServerSide, StaticKeys, StorageSettings, StoreProfile};
@@ -24,13 +29,6 @@ const MAX_URL_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Leaves room for an upload id and a file name within S3's 1,024 bytes of a key.
 const MAX_PREFIX_BYTES: usize = 512;
-
-/// Who may call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuthMode {
-    /// Everybody who can reach the gateway: loopback only.
-    Open,
-}
 
 /// All settings of a gateway, checked.
 #[derive(Debug, Clone)]
@@ -50,11 +48,13 @@ pub struct Settings {
     /// How often the sweep looks.
     pub sweep_interval: Duration,
     /// Who may call.
-    pub auth: AuthMode,
+    pub access: Access,
     /// The origins whose pages may call the API: exact, with any port (`http://localhost:*`), or `*`.
     pub cors_origins: Vec<String>,
     /// How many calls of the API, and how many proxied parts, may be under way at once.
     pub max_in_flight: usize,
+    /// How the gateway is reached.
+    pub serving: Serving,
     /// How the log is written.
     pub log: LogFormat,
     /// Every setting with its value and where it came from, secrets hidden.
@@ -102,20 +102,34 @@ impl Settings {
         Self::from_reader(Reader::of(values))
     }
 
+    /// What a tenant has where it says nothing else.
+    #[must_use]
+    pub fn tenant_defaults(&self) -> TenantDefaults {
+        self.rules.tenant_defaults(&self.storage.connection.bucket)
+    }
+
     fn from_reader(mut reader: Reader) -> Result<Self, ConfigError> {
         let listen = reader.parse("listen", "127.0.0.1:8080", socket_address);
-        let auth = reader.parse("auth.mode", "open", auth_mode);
-        if let (Some(listen), Some(AuthMode::Open)) = (listen, auth)
+        let rules = rules(&mut reader);
+        let storage = storage(&mut reader);
+        let defaults = rules.as_ref().zip(storage.as_ref());
+        let defaults = defaults.map(|(rules, storage)| rules.tenant_defaults(&storage.connection.bucket));
+        let access = access::access(&mut reader, defaults.as_ref());
+        let is_open = matches!(access, Some(Access::Open));
+        if let (Some(listen), true) = (listen, is_open)
             && !listen.ip().is_loopback()
         {
             let detail = "auth.mode is \"open\", which is for loopback only: anybody who can reach the gateway \
-                          could fill the bucket; listen on 127.0.0.1 behind a proxy that authenticates";
+                          could fill the bucket; set auth.mode = \"required\", or listen on 127.0.0.1 behind a \
+                          proxy that authenticates";
             reader.problem("listen", detail);
         }
         let public_url = reader.optional_text("public_url").map(|url| url.trim_end_matches('/').to_owned());
         if public_url.as_deref().is_some_and(|url| !is_web_url(url)) {
             reader.problem("public_url", "not of the form https://host[:port][/path]");
         }
+        let surroundings = serving::Surroundings { listen, is_open, public_url: public_url.as_deref() };
+        let serving = serving::serving(&mut reader, &surroundings);
         let database = reader.secret("database", Some("sqlite://partgate.db"));
         if let Some(url) = &database
             && DatabaseKind::of(url.expose()).is_none()
@@ -135,27 +149,27 @@ impl Settings {
         let sweep_interval = reader.duration("sweep.interval", "10m", Duration::from_secs(1)..=MAX_URL_TTL);
         let max_in_flight = reader.parse("max_in_flight", "1024", max_in_flight);
         let log = reader.parse("log.format", "text", log_format);
-        let rules = rules(&mut reader);
-        let storage = storage(&mut reader);
         let effective = reader.finish()?;
         match (
             listen,
-            auth,
+            access,
             database,
             database_connections,
             sweep_interval,
             max_in_flight,
+            serving,
             log,
             rules,
             storage,
         ) {
             (
                 Some(listen),
-                Some(auth),
+                Some(access),
                 Some(database),
                 Some(database_connections),
                 Some(sweep_interval),
                 Some(max_in_flight),
+                Some(serving),
                 Some(log),
                 Some(rules),
                 Some(storage),
@@ -167,9 +181,10 @@ impl Settings {
                 storage,
                 rules,
                 sweep_interval,
-                auth,
+                access,
                 cors_origins,
                 max_in_flight,
+                serving,
                 log,
                 effective,
             }),
@@ -281,15 +296,23 @@ fn profile(reader: &mut Reader) -> Option<StoreProfile> {
 
 fn key_pair(reader: &mut Reader, section: &str) -> Result<Option<StaticKeys>, ()> {
     let (id_path, secret_path) = (format!("{section}.access_key_id"), format!("{section}.secret_access_key"));
+    let token_path = format!("{section}.session_token");
     let access_key_id = reader.optional_text(&id_path);
     let secret = reader.optional_secret(&secret_path);
+    let session_token = reader.optional_secret(&token_path);
     match (access_key_id, secret) {
-        (Some(access_key_id), Some(secret)) => {
-            Ok(Some(StaticKeys { access_key_id, secret_access_key: secret.expose().to_owned() }))
+        (Some(access_key_id), Some(secret)) => Ok(Some(StaticKeys {
+            access_key_id,
+            secret_access_key: secret.expose().to_owned(),
+            session_token: session_token.map(|token| token.expose().to_owned()),
+        })),
+        (None, None) if session_token.is_some() => {
+            reader.problem(&token_path, format!("set without {id_path}, whose token it is"));
+            Err(())
         }
         (None, None) => Ok(None),
         (Some(_), None) => {
-            reader.problem(&secret_path, format!("missing, although {id_path} is set"));
+            reader.missing_secret(&secret_path, format!("missing, although {id_path} is set"));
             Err(())
         }
         (None, Some(_)) => {
@@ -331,13 +354,6 @@ fn orphans(text: &str) -> Result<Orphans, String> {
         "all" => Ok(Orphans::All),
         "leave" => Ok(Orphans::Leave),
         _ => Err(format!("{text:?} is not \"known\", \"all\" or \"leave\"")),
-    }
-}
-
-fn auth_mode(text: &str) -> Result<AuthMode, String> {
-    match text {
-        "open" => Ok(AuthMode::Open),
-        _ => Err(format!("{text:?} is not a mode of this version: it knows only \"open\"")),
     }
 }
 

@@ -108,3 +108,93 @@ fn connections_are_limited() {
     }
     assert_eq!(load(&[("storage.bucket", "b")]).unwrap().database_connections, 16);
 }
+
+/// A file in a folder of its own, and its path.
+fn file_with(text: &str) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("secret");
+    std::fs::write(&path, text).unwrap();
+    (dir, path.to_str().unwrap().to_owned())
+}
+
+#[test]
+fn secrets_come_from_files_too() {
+    let (_key, key) = file_with("hunter2\r\n");
+    let (_token, token) = file_with("to ken==");
+    let (_database, database) = file_with("postgres://partgate:hunter2@db/partgate\n");
+    let settings = load(&[
+        ("storage.bucket", "b"),
+        ("storage.access_key_id", "id"),
+        ("storage.secret_access_key_file", &key),
+        ("storage.session_token_file", &token),
+        ("storage.signer.access_key_id", "signer"),
+        ("storage.signer.secret_access_key_file", &key),
+        ("database_file", &database),
+        ("database", ""),
+    ])
+    .unwrap();
+    let keys = settings.storage.connection.keys.as_ref().unwrap();
+    assert_eq!((&*keys.secret_access_key, keys.session_token.as_deref()), ("hunter2", Some("to ken==")));
+    assert_eq!(settings.storage.connection.signer.as_ref().unwrap().secret_access_key, "hunter2");
+    assert_eq!(settings.database.expose(), "postgres://partgate:hunter2@db/partgate");
+    let shown = settings.effective.iter().find(|shown| shown.path == "database").unwrap();
+    assert_eq!((&shown.value, &shown.origin), (&Some("[hidden]".to_owned()), &Origin::SecretFile(database)));
+    let all = format!("{settings:?}");
+    assert!(!all.contains("hunter2") && !all.contains("to ken"), "{all}");
+}
+
+#[test]
+fn file_of_a_secret_that_cannot_be_used_is_named() {
+    let (_empty, empty) = file_with("\n");
+    let with = |more: &[(&str, &str)]| {
+        let usual = [("storage.bucket", "b"), ("storage.access_key_id", "id")];
+        load(&[&usual, more].concat()).unwrap_err().to_string()
+    };
+    let told = with(&[("storage.secret_access_key_file", "/no/such/file")]);
+    assert_eq!(
+        told,
+        "1 bad setting:\n  storage.secret_access_key_file: /no/such/file: No such file or directory (os error 2)"
+    );
+    let told = with(&[("storage.secret_access_key_file", &empty)]);
+    assert!(told.ends_with(&format!("storage.secret_access_key_file: {empty}: it is empty")), "{told}");
+    let told = with(&[("storage.secret_access_key", "hunter2"), ("storage.secret_access_key_file", &empty)]);
+    assert!(
+        told.contains("storage.secret_access_key_file: set, and so is storage.secret_access_key"),
+        "{told}"
+    );
+    assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn session_token_is_that_of_keys() {
+    assert_eq!(
+        problems(&[("storage.bucket", "b"), ("storage.session_token", "t")]),
+        ["storage.session_token"]
+    );
+}
+
+#[test]
+fn lists_of_secrets_are_read_from_each_place() {
+    let (_file, file) = file_with("a:1,2\n\n b:3 \n");
+    let list = |mut reader: Reader, path: &str| -> Vec<String> {
+        reader.secret_list(path).iter().map(|secret| secret.expose().to_owned()).collect()
+    };
+    let set = |path: &str, value: &str| Reader::of(&[(path, value.to_owned())]);
+    assert_eq!(list(set("s", "a:1, b:3,"), "s"), ["a:1", "b:3"]);
+    assert_eq!(list(set("s_file", &file), "s"), ["a:1,2", "b:3"]);
+    assert_eq!(list(set("s", ""), "s"), Vec::<String>::new());
+    let (_toml, toml) = file_with("[auth]\ntoken_secrets = [\"a:1,2\"]\n");
+    let reader = Reader::load(Some(Path::new(&toml)), &[]).unwrap();
+    assert_eq!(list(reader, "auth.token_secrets"), ["a:1,2"]);
+}
+
+#[test]
+fn sections_with_names_are_found() {
+    let (_toml, toml) =
+        file_with("[tenants.zoo]\n[tenants.acme]\nbucket = \"b\"\nlimits.a = 1\n[tenantsx.no]\n");
+    let flags = [("tenants.acme.prefix", "a/".to_owned()), ("tenants.bee.prefix", "b/".to_owned())];
+    let reader = Reader::load(Some(Path::new(&toml)), &flags).unwrap();
+    assert_eq!(reader.names_under("tenants"), ["acme", "bee", "zoo"]);
+    assert_eq!(reader.names_under("tenants.acme"), ["bucket", "limits", "prefix"]);
+    assert_eq!(reader.names_under("auth.issuers"), Vec::<String>::new());
+}

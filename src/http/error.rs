@@ -6,11 +6,12 @@ use axum::response::{IntoResponse, Response};
 use partgate_api::{FieldError, PartProblem, Problem};
 
 use super::wire;
+use crate::causes::causes;
 use crate::service::{FieldProblem, ServiceError};
 use crate::upload::State;
 
-/// A client is asked to come back after so long.
-const RETRY_AFTER_SECONDS: u32 = 2;
+/// A client is asked to come back after so long, where nothing better is known.
+const RETRY_AFTER_SECONDS: u64 = 2;
 /// Parts named in one problem.
 const MAX_PARTS_NAMED: usize = 1_000;
 
@@ -18,9 +19,13 @@ const MAX_PARTS_NAMED: usize = 1_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Code {
     InvalidRequest,
+    Unauthorized,
+    Forbidden,
+    QuotaExceeded,
     NoSuchRoute,
     UploadNotFound,
     MethodNotAllowed,
+    RequestTimeout,
     UploadClosed,
     PartsMissing,
     PartMismatch,
@@ -28,11 +33,14 @@ pub(super) enum Code {
     UploadGone,
     TooLarge,
     UnsupportedMediaType,
+    MisdirectedRequest,
     ChecksumMismatch,
+    RateLimited,
     Internal,
     StorageRejected,
     StorageUnavailable,
     DatabaseUnavailable,
+    AuthUnavailable,
     Overloaded,
     Busy,
 }
@@ -42,9 +50,13 @@ impl Code {
     const fn row(self) -> (&'static str, u16, &'static str) {
         match self {
             Self::InvalidRequest => ("invalid_request", 400, "The request cannot be used"),
+            Self::Unauthorized => ("unauthorized", 401, "The caller is not known"),
+            Self::Forbidden => ("forbidden", 403, "The caller may not do this"),
+            Self::QuotaExceeded => ("quota_exceeded", 403, "A limit would be passed"),
             Self::NoSuchRoute => ("no_such_route", 404, "There is nothing at this path"),
             Self::UploadNotFound => ("upload_not_found", 404, "There is no such upload"),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "This path has other methods"),
+            Self::RequestTimeout => ("request_timeout", 408, "The request took too long to arrive"),
             Self::UploadClosed => ("upload_closed", 409, "The upload does not take this any more"),
             Self::PartsMissing => ("parts_missing", 409, "Parts are missing in storage"),
             Self::PartMismatch => ("part_mismatch", 409, "Parts in storage are not the declared ones"),
@@ -52,27 +64,30 @@ impl Code {
             Self::UploadGone => ("upload_gone", 410, "The upload was taken back"),
             Self::TooLarge => ("too_large", 413, "Larger than allowed"),
             Self::UnsupportedMediaType => ("unsupported_media_type", 415, "The body is not JSON"),
+            Self::MisdirectedRequest => ("misdirected_request", 421, "The gateway does not have this name"),
             Self::ChecksumMismatch => ("checksum_mismatch", 422, "The bytes are not the declared ones"),
+            Self::RateLimited => ("rate_limited", 429, "Too many calls"),
             Self::Internal => ("internal", 500, "The gateway failed"),
             Self::StorageRejected => ("storage_rejected", 502, "Storage refused"),
             Self::StorageUnavailable => ("storage_unavailable", 503, "Storage does not answer for now"),
             Self::DatabaseUnavailable => {
                 ("database_unavailable", 503, "The gateway's database does not answer for now")
             }
+            Self::AuthUnavailable => ("auth_unavailable", 503, "Callers cannot be told apart for now"),
             Self::Overloaded => ("overloaded", 503, "The gateway has too much to do for now"),
             Self::Busy => ("busy", 503, "Not done yet; the same request may be sent again"),
         }
     }
 }
 
-/// An error on its way to a caller.
+/// An error on its way to a caller, with the seconds after which they may come back where these are known.
 #[derive(Debug, Clone)]
-pub(super) struct ApiError(Box<Problem>);
+pub(super) struct ApiError(Box<Problem>, Option<u64>);
 
 impl ApiError {
     pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
         let (name, status, title) = code.row();
-        Self(Box::new(Problem {
+        let problem = Problem {
             problem_type: format!("/problems/{name}"),
             title: title.to_owned(),
             status,
@@ -84,7 +99,9 @@ impl ApiError {
             missing: Vec::new(),
             parts: Vec::new(),
             limit: None,
-        }))
+            quota: None,
+        };
+        Self(Box::new(problem), None)
     }
 
     /// Bad fields, all of them.
@@ -100,9 +117,22 @@ impl ApiError {
     }
 
     pub(super) fn too_large(detail: impl Into<String>, limit: u64) -> Self {
-        let mut error = Self::new(Code::TooLarge, detail);
-        error.0.limit = Some(limit);
-        error
+        Self::new(Code::TooLarge, detail).with_limit(limit)
+    }
+
+    /// Nobody, or nobody who is known.
+    pub(super) fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(Code::Unauthorized, detail)
+    }
+
+    fn with_limit(mut self, limit: u64) -> Self {
+        self.0.limit = Some(limit);
+        self
+    }
+
+    /// Too many calls; the next one is allowed in so many seconds.
+    pub(super) fn rate_limited(detail: impl Into<String>, retry_after_seconds: u64) -> Self {
+        Self(Self::new(Code::RateLimited, detail).0, Some(retry_after_seconds))
     }
 
     fn with_state(mut self, state: State) -> Self {
@@ -153,6 +183,12 @@ impl From<ServiceError> for ApiError {
                 let detail = format!("size: {size_bytes} bytes; at most {limit_bytes} are allowed");
                 Self::too_large(detail, limit_bytes)
             }
+            ServiceError::Forbidden(detail) => Self::new(Code::Forbidden, detail),
+            ServiceError::QuotaExceeded { quota, detail, limit } => {
+                let mut error = Self::new(Code::QuotaExceeded, detail).with_limit(limit);
+                error.0.quota = Some(quota.to_owned());
+                error
+            }
             ServiceError::ChecksumMismatch(detail) => Self::new(Code::ChecksumMismatch, detail),
             ServiceError::BodyBroken => Self::invalid(vec![FieldProblem::new(
                 "body",
@@ -187,8 +223,10 @@ fn log(error: &ServiceError) {
             tracing::error!(cause = %cause, "storage refused; check credentials, bucket and settings");
         }
         ServiceError::StorageUnavailable(cause) => tracing::warn!(cause = %cause, "storage is not available"),
-        ServiceError::Database(cause) => tracing::error!(cause = ?cause, "the database is not available"),
-        ServiceError::Internal(cause) => tracing::error!(cause = ?cause, "the gateway failed"),
+        ServiceError::Database(cause) => {
+            tracing::error!(cause = causes(&**cause), "the database is not available")
+        }
+        ServiceError::Internal(cause) => tracing::error!(cause = causes(&**cause), "the gateway failed"),
         ServiceError::Invalid(_)
         | ServiceError::NotFound
         | ServiceError::Closed(_)
@@ -197,6 +235,8 @@ fn log(error: &ServiceError) {
         | ServiceError::PartMismatch(_)
         | ServiceError::ObjectExists
         | ServiceError::TooLarge { .. }
+        | ServiceError::Forbidden(_)
+        | ServiceError::QuotaExceeded { .. }
         | ServiceError::ChecksumMismatch(_)
         | ServiceError::BodyBroken
         | ServiceError::Busy => {}
@@ -208,8 +248,13 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        let usual = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECONDS);
+        if let Some(seconds) = self.1.or(usual) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static("Bearer realm=\"partgate\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         response.extensions_mut().insert(self);
         response
@@ -218,7 +263,9 @@ impl IntoResponse for ApiError {
 
 /// Writes the body of a response that carries a problem.
 pub(super) fn finish(mut response: Response, request_id: &str) -> Response {
-    let Some(ApiError(mut problem)) = response.extensions_mut().remove::<ApiError>() else { return response };
+    let Some(ApiError(mut problem, _)) = response.extensions_mut().remove::<ApiError>() else {
+        return response;
+    };
     request_id.clone_into(&mut problem.request_id);
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let headers = response.headers_mut();
@@ -238,10 +285,8 @@ pub(super) async fn method_not_allowed(method: axum::http::Method) -> ApiError {
     ApiError::new(Code::MethodNotAllowed, format!("{method} is not a method of this path; see Allow"))
 }
 
-pub(super) fn panicked(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
-    let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
-    let words = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    tracing::error!(panic = words, "a handler panicked");
+/// The panic's hook has logged it, under the request's id (`telemetry`).
+pub(super) fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
     ApiError::new(Code::Internal, "the operator finds the reason in the log under the request id")
         .into_response()
 }

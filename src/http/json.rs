@@ -8,8 +8,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::MAX_JSON_BYTES;
 use super::error::{ApiError, Code};
+use super::{Gateway, MAX_JSON_BYTES};
 use crate::service::FieldProblem;
 
 /// Wrong members named in one answer. Each costs another look at the body, so a body of nothing else must not be
@@ -28,12 +28,19 @@ pub(super) trait FromWire: Sized {
 /// A JSON body, parsed into what `service` takes.
 pub(super) struct JsonBody<T>(pub(super) T);
 
-impl<S: Send + Sync, T: FromWire> FromRequest<S> for JsonBody<T> {
+impl<T: FromWire> FromRequest<Gateway> for JsonBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+    async fn from_request(request: Request, gateway: &Gateway) -> Result<Self, Self::Rejection> {
         let is_json = is_json(request.headers());
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
+        // A body that drips is never idle, so its whole time is bounded too.
+        let arriving = tokio::time::timeout(gateway.body_timeout, Bytes::from_request(request, gateway));
+        let arrived = arriving.await.map_err(|_| {
+            let seconds = gateway.body_timeout.as_secs_f64();
+            let detail = format!("body: not all of it arrived within {seconds} s; nothing was done");
+            ApiError::new(Code::RequestTimeout, detail)
+        })?;
+        let bytes = arrived.map_err(|rejection| {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
                 let detail = format!("body: more than {MAX_JSON_BYTES} bytes of JSON; use several calls");
                 ApiError::too_large(detail, MAX_JSON_BYTES as u64)

@@ -1,19 +1,24 @@
 //! The HTTP API: parse, one call of `service`, map. What a request may look like is checked here, what an upload may
 //! do is decided elsewhere.
 
+mod address;
 mod auth;
 mod context;
 mod error;
+mod host;
 mod json;
+mod limits;
 mod load;
 mod openapi;
 mod operations;
 mod page;
 mod params;
 mod proxied;
+mod security;
 mod uploads;
 mod wire;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -21,16 +26,19 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware;
 use axum::routing::{get, post, put};
+use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
+pub use limits::RateLimits;
 pub use openapi::document as openapi_document;
+pub use security::Transport;
+pub use wire::sweep_report;
 
-use crate::config::AuthMode;
-use crate::service::Service;
+use crate::service::{Authenticator, Service};
 
 /// The largest JSON body, bytes: a complete call that reports 10,000 parts with SHA-256 each fits.
 pub const MAX_JSON_BYTES: usize = 1536 * 1024;
@@ -46,20 +54,39 @@ pub struct Gateway {
     pub service: Service,
     /// Before the paths in answers, where the gateway is reached by another address than it sees; or nothing.
     pub public_url: String,
-    /// Who may call.
-    pub auth: AuthMode,
+    /// Tells callers apart.
+    pub auth: Authenticator,
     /// The origins whose pages may call; `*` for any.
     pub cors_origins: Vec<String>,
     /// How many calls of the API, and how many proxied parts, may be under way at once.
     pub max_in_flight: usize,
+    /// The whole body of a JSON request has to arrive in so long.
+    pub body_timeout: Duration,
+    /// How many calls an address and a caller may make.
+    pub limits: RateLimits,
+    /// The proxies whose word on addresses counts.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The names that the gateway answers to beside this machine's; none for any.
+    pub hosts: Option<Vec<String>>,
+    /// How callers reach it.
+    pub transport: Transport,
+    /// Where metrics are.
+    pub metrics_at: MetricsAt,
     /// The metrics of this process.
     pub metrics: PrometheusHandle,
 }
 
+/// Where metrics are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricsAt {
+    /// Beside the API.
+    Api,
+    /// On the listener of [`operations_router`] only.
+    Operations,
+}
+
 /// The whole API as one service.
 pub fn router(gateway: Gateway) -> Router {
-    let in_flight =
-        || middleware::from_fn_with_state(load::InFlight::at_most(gateway.max_in_flight), load::shed);
     let longest = gateway.service.rules().complete_wait + LONGEST_CALL;
     let uploads = Router::new()
         .route("/upload", get(uploads::list))
@@ -70,39 +97,92 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/upload/{id}/status", get(uploads::status))
         .route("/upload/{id}/complete", post(uploads::complete))
         .route("/upload/{id}/file", get(uploads::file))
+        .route("/sweep", post(operations::sweep))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
-        .layer(middleware::from_fn_with_state(longest, load::bound))
-        .layer(in_flight());
+        .layer(middleware::from_fn_with_state(longest, load::bound));
     let proxied = Router::new()
         .route("/upload/{id}/parts/{number}", put(proxied::part))
         .route("/upload/{id}/chunk/{index}", post(proxied::chunk))
         // Bytes stream through and are counted against the part's length instead.
-        .layer(DefaultBodyLimit::disable())
-        .layer(in_flight());
-    let operations = Router::new()
-        .route("/healthz", get(operations::healthz))
-        .route("/readyz", get(operations::readyz))
-        .route("/metrics", get(operations::metrics))
-        .route("/openapi.json", get(openapi::serve));
-    let layers = ServiceBuilder::new()
-        .layer(middleware::from_fn(context::observe))
-        .layer(cors(&gateway.cors_origins))
-        .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(RequestBodyTimeoutLayer::new(BODY_IDLE));
-    uploads
-        .merge(proxied)
+        .layer(DefaultBodyLimit::disable());
+    let mut operations = health().route("/openapi.json", get(openapi::serve));
+    if gateway.metrics_at == MetricsAt::Api {
+        // A credential can be guessed here too.
+        operations =
+            operations.merge(counted(&gateway, Router::new().route("/metrics", get(operations::metrics))));
+    }
+    let routes = counted(&gateway, in_flight(&gateway, uploads))
+        .merge(counted(&gateway, in_flight(&gateway, proxied)))
         .merge(operations)
         .merge(page::routes(&gateway.service.terms()))
         .method_not_allowed_fallback(error::method_not_allowed)
-        .fallback(error::no_such_route)
-        .layer(layers)
-        .with_state(gateway)
+        .fallback(error::no_such_route);
+    let cors = cors(&gateway);
+    surrounded(gateway, guarded(routes).layer(cors))
 }
 
-fn cors(origins: &[String]) -> CorsLayer {
-    let origins = origins.to_vec();
-    let allowed = AllowOrigin::predicate(move |origin: &HeaderValue, _| {
-        origin.to_str().is_ok_and(|origin| origins.iter().any(|allowed| allows(allowed, origin)))
+/// What those who run the gateway ask, for a plain listener that only they reach: nobody is asked who they are.
+pub fn operations_router(gateway: Gateway) -> Router {
+    let routes = health()
+        .route("/metrics", get(operations::metrics_for_all))
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .fallback(error::no_such_route);
+    let gateway = Gateway { transport: Transport::Plain, ..gateway };
+    surrounded(gateway, guarded(routes))
+}
+
+fn health() -> Router<Gateway> {
+    Router::new().route("/healthz", get(operations::healthz)).route("/readyz", get(operations::readyz))
+}
+
+/// Routes of which only so many calls are under way at once.
+fn in_flight(gateway: &Gateway, routes: Router<Gateway>) -> Router<Gateway> {
+    let in_flight = load::InFlight::new(gateway.max_in_flight, gateway.limits.fairness());
+    routes.layer(middleware::from_fn_with_state(in_flight, load::shed))
+}
+
+/// Routes whose calls are counted by address.
+fn counted(gateway: &Gateway, routes: Router<Gateway>) -> Router<Gateway> {
+    let trusted: Arc<[IpNet]> = gateway.trusted_proxies.clone().into();
+    routes
+        .layer(middleware::from_fn_with_state(gateway.limits.clone(), limits::by_address))
+        .layer(middleware::from_fn_with_state(trusted, address::find))
+}
+
+/// What every request goes through last.
+fn guarded(routes: Router<Gateway>) -> Router<Gateway> {
+    let layers = ServiceBuilder::new()
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(RequestBodyTimeoutLayer::new(BODY_IDLE));
+    routes.layer(layers)
+}
+
+/// What every request goes through first.
+fn surrounded(gateway: Gateway, mut routes: Router<Gateway>) -> Router {
+    if let Some(hosts) = gateway.hosts.clone() {
+        let hosts: Arc<[String]> = hosts.into();
+        routes = routes.layer(middleware::from_fn_with_state(hosts, host::check));
+    }
+    let layers = ServiceBuilder::new()
+        .layer(middleware::from_fn_with_state(gateway.transport, security::protect))
+        .layer(middleware::from_fn(context::observe));
+    routes.layer(layers).with_state(gateway)
+}
+
+/// A preflight does not say who will call, so an origin is allowed that the gateway or any tenant allows; the call itself
+/// is held against its own tenant ([`auth`]).
+fn cors(gateway: &Gateway) -> CorsLayer {
+    let origins: Arc<[String]> = gateway.cors_origins.clone().into();
+    let tenants = gateway.service.tenants().clone();
+    let allowed = AllowOrigin::async_predicate(move |origin: HeaderValue, _| async move {
+        let Ok(origin) = origin.to_str() else { return false };
+        if origins.iter().any(|allowed| allows(allowed, origin)) {
+            return true;
+        }
+        let of_tenants = tenants.all().await;
+        of_tenants.is_ok_and(|tenants| {
+            tenants.values().flat_map(|tenant| &tenant.cors_origins).any(|allowed| allows(allowed, origin))
+        })
     });
     let checksums = ["crc64nvme", "crc32c", "crc32", "sha1", "sha256"];
     let checksums = checksums.map(|kind| HeaderName::try_from(format!("x-amz-checksum-{kind}")));

@@ -28,6 +28,7 @@ use super::{operations, proxied, uploads};
         operations::healthz,
         operations::readyz,
         operations::metrics,
+        operations::sweep,
     ),
     tags(
         (name = "uploads", description = "The life of an upload"),

@@ -7,6 +7,10 @@ use axum::response::{IntoResponse, Response};
 use partgate_api as api;
 
 use super::Gateway;
+use super::auth::Operator;
+use super::error::ApiError;
+use super::params::SweepParams;
+use super::wire::sweep_report;
 
 /// The process lives.
 #[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, body = api::Health)))]
@@ -38,9 +42,21 @@ pub(super) async fn readyz(State(gateway): State<Gateway>) -> Response {
 /// Metrics in Prometheus's text format.
 #[utoipa::path(
     get, path = "/metrics", tag = "operations",
-    responses((status = 200, description = "Prometheus's text format", body = String, content_type = "text/plain")),
+    responses(
+        (status = 200, description = "Prometheus's text format", body = String, content_type = "text/plain"),
+        (status = "4XX", description = "unauthorized, forbidden: needs the role admin", body = api::Problem, content_type = "application/problem+json"),
+    ),
 )]
-pub(super) async fn metrics(State(gateway): State<Gateway>) -> Response {
+pub(super) async fn metrics(_: Operator, State(gateway): State<Gateway>) -> Response {
+    exposition(&gateway).await
+}
+
+/// The same where operations have a listener of their own: who reaches that may see them.
+pub(super) async fn metrics_for_all(State(gateway): State<Gateway>) -> Response {
+    exposition(&gateway).await
+}
+
+async fn exposition(gateway: &Gateway) -> Response {
     if let Ok(counts) = gateway.service.count_by_state().await {
         for (state, count) in counts {
             metrics::gauge!("partgate_uploads", "state" => state).set(count as f64);
@@ -48,4 +64,24 @@ pub(super) async fn metrics(State(gateway): State<Gateway>) -> Response {
     }
     let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (content_type, gateway.metrics.render()).into_response()
+}
+
+/// Sweeps now: takes back what is overdue, finishes what is stuck, forgets what is old. The gateway does so by itself
+/// every `sweep.interval`; what a call leaves undone, the next sweep does.
+#[utoipa::path(
+    post, path = "/sweep", tag = "operations",
+    params(("dry_run" = Option<bool>, Query, description = "Say what would be done, and do nothing")),
+    responses(
+        (status = 200, description = "What was done", body = api::SweepReport),
+        (status = "4XX", description = "invalid_request, unauthorized, forbidden: needs the role admin", body = api::Problem, content_type = "application/problem+json"),
+        (status = "5XX", description = "database_unavailable, busy", body = api::Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn sweep(
+    _: Operator,
+    State(gateway): State<Gateway>,
+    SweepParams(mode): SweepParams,
+) -> Result<Json<api::SweepReport>, ApiError> {
+    let report = gateway.service.sweep(mode).await?;
+    Ok(Json(sweep_report(report, mode)))
 }

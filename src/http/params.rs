@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use uuid::Uuid;
 
 use super::error::ApiError;
-use crate::service::{FieldProblem, ListQuery, ServiceError, StatusQuery};
+use crate::service::{FieldProblem, ListQuery, ServiceError, StatusQuery, SweepMode};
 use crate::upload::{Fingerprint, State, UploadId};
 
 /// The most uploads in one page of the list.
@@ -102,11 +102,41 @@ impl<S: Send + Sync> FromRequestParts<S> for ListParams {
             Uuid::parse_str(text).ok().map(UploadId)
         });
         let list = ListQuery {
+            tenant: query.take("tenant", "a name", |text| (!text.is_empty()).then(|| text.to_owned())),
             state: query.take("state", "a state of an upload", State::from_name),
             before,
             limit: limit.unwrap_or(USUAL_PAGE),
         };
         query.finish(Self(list))
+    }
+}
+
+/// Whether a sweep acts.
+pub(super) struct SweepParams(pub(super) SweepMode);
+
+impl<S: Send + Sync> FromRequestParts<S> for SweepParams {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let mut query = Query::new(parts);
+        let mode = if query.flag("dry_run") { SweepMode::DryRun } else { SweepMode::Act };
+        query.finish(Self(mode))
+    }
+}
+
+/// How a file is answered.
+pub(super) struct FileParams {
+    /// By a redirect, or by its URL in JSON for callers who cannot follow one: a page that sends a credential.
+    pub(super) redirect: bool,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for FileParams {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let mut query = Query::new(parts);
+        let redirect = query.take("redirect", "true or false", |text| bool::from_str(text).ok());
+        query.finish(Self { redirect: redirect.unwrap_or(true) })
     }
 }
 

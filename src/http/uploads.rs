@@ -10,7 +10,7 @@ use super::Gateway;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::json::JsonBody;
-use super::params::{ListParams, StatusParams, UploadPath, idempotency_key};
+use super::params::{FileParams, ListParams, StatusParams, UploadPath, idempotency_key};
 use super::wire::{self, ReportCall, SignCall};
 use crate::service::{CompleteCall, Completing, NewUpload, ServiceError};
 
@@ -41,8 +41,9 @@ pub(super) async fn init(
     let idempotency_key = idempotency_key(&headers)?;
     let initiated = gateway.service.init(&principal, NewUpload { idempotency_key, ..new }).await?;
     let status = if initiated.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let token = gateway.auth.upload_token(&initiated.upload);
     let location = format!("{}/upload/{}/status", gateway.public_url, initiated.upload.id);
-    Ok((status, [(header::LOCATION, location)], no_store(wire::created(initiated))).into_response())
+    Ok((status, [(header::LOCATION, location)], no_store(wire::created(initiated, token))).into_response())
 }
 
 /// Presigned URLs for a batch of parts; reports stored parts in the same call.
@@ -131,7 +132,7 @@ pub(super) async fn complete(
 ) -> Result<Response, ApiError> {
     match gateway.service.complete(&principal, id, &call).await? {
         Completing::Done(upload) => {
-            let location = gateway.service.object_url(&upload);
+            let location = gateway.service.object_url(&upload)?;
             let completion = wire::completion(*upload, location).ok_or(ServiceError::Busy)?;
             Ok(Json(completion).into_response())
         }
@@ -165,6 +166,7 @@ pub(super) async fn abort(
 #[utoipa::path(
     get, path = "/upload", tag = "uploads",
     params(
+        ("tenant" = Option<String>, Query, description = "Only this tenant's; for callers who see all tenants"),
         ("state" = Option<api::UploadState>, Query, description = "Only those in this state"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "At most so many, 1 to 1000; 100 when absent"),
         ("cursor" = Option<Uuid>, Query, description = "next_cursor of the page before"),
@@ -187,8 +189,12 @@ pub(super) async fn list(
 /// Redirects to a presigned GET of the finished object, as a download under its file name.
 #[utoipa::path(
     get, path = "/upload/{id}/file", tag = "uploads",
-    params(("id" = Uuid, Path, description = "The upload's id")),
+    params(
+        ("id" = Uuid, Path, description = "The upload's id"),
+        ("redirect" = Option<bool>, Query, description = "false answers the URL as JSON instead: a page that sends a credential must not have it sent on to storage"),
+    ),
     responses(
+        (status = 200, description = "With `redirect=false`: the object's URL", body = api::FileUrl),
         (status = 307, description = "To the object", headers(("Location" = String, description = "A presigned URL"))),
         (status = "4XX", description = "upload_not_found, upload_closed until it is completed, upload_gone", body = api::Problem, content_type = "application/problem+json"),
         (status = "5XX", description = "storage_unavailable, database_unavailable", body = api::Problem, content_type = "application/problem+json"),
@@ -198,8 +204,12 @@ pub(super) async fn file(
     State(gateway): State<Gateway>,
     Caller(principal): Caller,
     UploadPath(id): UploadPath,
+    params: FileParams,
 ) -> Result<Response, ApiError> {
     let url = gateway.service.download_url(&principal, id).await?;
+    if !params.redirect {
+        return Ok(no_store(api::FileUrl { url }));
+    }
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((no_store, Redirect::temporary(&url)).into_response())
 }

@@ -7,7 +7,7 @@ use partgate_api as api;
 use super::json::FromWire;
 use crate::service::{
     CompleteCall, FieldProblem, Initiated, NewUpload, ProxiedResult, ReceivedParts, RequestedPart,
-    SignAtInit, SignedBatch, SignedUploadPart, StatusView, StoredClaim, UploadPage,
+    SignAtInit, SignedBatch, SignedUploadPart, StatusView, StoredClaim, SweepMode, SweepReport, UploadPage,
 };
 use crate::upload::{
     Checksum, ChecksumAlgorithm, ChecksumType, Fingerprint, Metadata, ObjectChecksum, PartRecord, Plan,
@@ -171,11 +171,11 @@ pub(super) fn state(state: State) -> api::UploadState {
     }
 }
 
-pub(super) fn created(initiated: Initiated) -> api::UploadCreated {
+pub(super) fn created(initiated: Initiated, token: Option<String>) -> api::UploadCreated {
     let Initiated { upload, parts, parts_expire_at, .. } = initiated;
     api::UploadCreated {
         upload_id: upload.id.0,
-        token: None,
+        token,
         bucket: upload.spec.bucket,
         key: upload.spec.key.as_str().to_owned(),
         filename: upload.spec.filename,
@@ -290,9 +290,36 @@ pub(super) fn proxied(part: ProxiedResult) -> api::ProxiedPart {
     api::ProxiedPart { number: part.number.value(), size: part.size_bytes, etag: part.etag }
 }
 
+/// What a sweep did.
+#[must_use]
+pub fn sweep_report(report: SweepReport, mode: SweepMode) -> api::SweepReport {
+    let actions = report.actions.into_iter().map(|swept| api::SweptUpload {
+        upload_id: swept.upload_id.0,
+        action: swept.action.to_owned(),
+        state: swept.outcome.as_ref().ok().map(|swept| state(*swept)),
+        error: swept.outcome.err(),
+    });
+    let orphans = report.orphans.into_iter().map(|orphan| api::SweptOrphan {
+        key: orphan.key,
+        s3_upload_id: orphan.s3_upload_id.0,
+        upload_id: orphan.upload_id.map(|id| id.0),
+        aborted: orphan.outcome.as_ref().ok().copied(),
+        error: orphan.outcome.err(),
+    });
+    api::SweepReport {
+        dry_run: mode == SweepMode::DryRun,
+        actions: actions.collect(),
+        orphans: orphans.collect(),
+        forgotten: report.forgotten,
+    }
+}
+
+/// A page of a list; whose each upload is shows where they are everybody's.
 pub(super) fn page(page: UploadPage) -> api::UploadList {
+    let shows_tenants = page.of_all_tenants;
     let uploads = page.uploads.into_iter().map(|(upload, visible)| api::UploadSummary {
         upload_id: upload.id.0,
+        tenant: shows_tenants.then_some(upload.spec.tenant),
         state: state(visible),
         key: upload.spec.key.as_str().to_owned(),
         size: upload.plan.size_bytes(),

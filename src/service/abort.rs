@@ -1,7 +1,8 @@
 //! Takes an upload back: the intent first, then storage, until storage holds nothing of it.
 
 use super::refresh::is_ours;
-use super::{Principal, Service, ServiceError};
+use super::{Principal, Service, ServiceError, require};
+use crate::access::Role;
 use crate::storage::{StorageError, StorageErrorKind};
 use crate::upload::{AbortReason, S3UploadId, State, Transfer, Upload, UploadId};
 
@@ -15,6 +16,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError::Closed`] for an upload that is completing or completed.
     pub async fn abort(&self, principal: &Principal, id: UploadId) -> Result<(), ServiceError> {
+        require(principal, &[Role::Upload, Role::Admin])?;
         let upload = self.load(principal, id).await?;
         if upload.state == State::Failed {
             return Ok(());
@@ -75,22 +77,22 @@ impl Service {
 
     /// Deletes the object at the key if it is this upload's, which was never said to be completed.
     pub(super) async fn take_back_object(&self, upload: &Upload) -> Result<(), StorageError> {
-        if let Some(object) = self.storage.head(upload).await?
+        if let Some(object) = self.storage_of(upload)?.head(upload).await?
             && is_ours(upload, &object)
         {
-            self.storage.delete(upload, object.version_id.as_deref()).await?;
+            self.storage_of(upload)?.delete(upload, object.version_id.as_deref()).await?;
         }
         Ok(())
     }
 
     async fn take_back_multipart(&self, upload: &Upload) -> Result<bool, StorageError> {
-        let key = upload.spec.key.as_str();
+        let (storage, key) = (self.storage_of(upload)?, upload.spec.key.as_str());
         for id in self.multiparts_of(upload).await? {
             let mut rounds = 0;
             loop {
-                self.storage.abort_multipart(key, &id).await?;
+                storage.abort_multipart(key, &id).await?;
                 rounds += 1;
-                if !self.storage.multipart_exists(key, &id).await? {
+                if !storage.multipart_exists(key, &id).await? {
                     break;
                 }
                 if rounds == ABORT_ROUNDS {
@@ -107,7 +109,8 @@ impl Service {
         let key = upload.spec.key.as_str();
         // Only a key that holds our own id tells that what is there is ours.
         let is_own_key = key.contains(&upload.id.to_string());
-        let listed = if is_own_key { self.storage.multiparts_at(key).await } else { Ok(Vec::new()) };
+        let listed =
+            if is_own_key { self.storage_of(upload)?.multiparts_at(key).await } else { Ok(Vec::new()) };
         let mut ids = match listed {
             Ok(ids) => ids,
             // An identity that may not list: what is written down can be taken back all the same.
@@ -137,7 +140,7 @@ impl Service {
         }
         let wanted = upload.s3_upload_id.as_ref().filter(|_| !upload.state.is_final());
         for id in ids.iter().filter(|id| wanted != Some(id)) {
-            self.storage.abort_multipart(upload.spec.key.as_str(), id).await?;
+            self.storage_of(upload)?.abort_multipart(upload.spec.key.as_str(), id).await?;
         }
         Ok(())
     }

@@ -9,7 +9,8 @@ use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::requested::claims;
-use super::{Principal, Service, ServiceError, StatusView, StoredClaim};
+use super::{Principal, Service, ServiceError, StatusView, StoredClaim, require};
+use crate::access::Role;
 use crate::upload::{
     Checksum, ChecksumAlgorithm, ChecksumType, Declaration, DeclarationError, ObjectChecksum, Outcome,
     PartNumber, PartRecord, Sha256Digest, State, Transfer, Upload, UploadId, combine,
@@ -117,6 +118,7 @@ impl Service {
         id: UploadId,
         call: &CompleteCall,
     ) -> Result<Completing, ServiceError> {
+        require(principal, &[Role::Upload])?;
         let upload = self.load(principal, id).await?;
         if upload.state != State::Completed && upload.state != State::Completing {
             upload
@@ -128,7 +130,7 @@ impl Service {
         if upload.state == State::Completed {
             return Ok(Completing::Done(Box::new(upload)));
         }
-        self.check_stream_size(&upload, &declared)?;
+        check_stream_size(principal, &upload, &declared)?;
         let claims = claims(&declared, &call.stored, PartNumber::MAX as usize)?;
         if upload.state == State::Open {
             let records: Vec<_> = claims.into_iter().map(PartRecord::reported).collect();
@@ -164,15 +166,16 @@ impl Service {
             Err(_) => Ok(None),
         }
     }
+}
 
-    /// The size of a stream is held against the limit when it is known: now.
-    fn check_stream_size(&self, upload: &Upload, declared: &Upload) -> Result<(), ServiceError> {
-        match (upload.plan.size_bytes(), declared.plan.size_bytes(), self.rules.max_size_bytes) {
-            (None, Some(size_bytes), Some(limit_bytes)) if size_bytes > limit_bytes => {
-                Err(ServiceError::TooLarge { size_bytes, limit_bytes })
-            }
-            _ => Ok(()),
+/// The size of a stream is held against the limit when it is known: now.
+fn check_stream_size(principal: &Principal, upload: &Upload, declared: &Upload) -> Result<(), ServiceError> {
+    let limit_bytes = principal.tenant.limits.max_size_bytes;
+    match (upload.plan.size_bytes(), declared.plan.size_bytes(), limit_bytes) {
+        (None, Some(size_bytes), Some(limit_bytes)) if size_bytes > limit_bytes => {
+            Err(ServiceError::TooLarge { size_bytes, limit_bytes })
         }
+        _ => Ok(()),
     }
 }
 

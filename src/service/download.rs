@@ -1,6 +1,7 @@
 //! A presigned download of a finished object.
 
-use super::{Principal, Service, ServiceError};
+use super::{Principal, Service, ServiceError, require};
+use crate::access::Role;
 use crate::upload::{State, Upload, UploadId};
 
 impl Service {
@@ -9,6 +10,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError::Closed`] until the upload is completed, [`ServiceError::Gone`] when it was taken back.
     pub async fn download_url(&self, principal: &Principal, id: UploadId) -> Result<String, ServiceError> {
+        require(principal, &[Role::Read])?;
         let upload = self.load(principal, id).await?;
         match upload.state {
             State::Completed => {}
@@ -20,7 +22,7 @@ impl Service {
             }
         }
         let disposition = content_disposition(&upload);
-        Ok(self.storage.sign_get(&upload, &disposition, self.url_window()).await?)
+        Ok(self.storage_of(&upload)?.sign_get(&upload, &disposition, self.url_window(principal)).await?)
     }
 }
 

@@ -54,6 +54,19 @@ pub enum ServiceError {
         /// The limit.
         limit_bytes: u64,
     },
+    /// The caller may not do this.
+    #[error("{0}")]
+    Forbidden(String),
+    /// A limit of the tenant or the grant would be passed.
+    #[error("{detail}")]
+    QuotaExceeded {
+        /// Which limit, as the API names it.
+        quota: &'static str,
+        /// Which limit, how much of it is used, and what can be done.
+        detail: String,
+        /// The limit.
+        limit: u64,
+    },
     /// The bytes are not the declared ones.
     #[error("{0}")]
     ChecksumMismatch(String),

@@ -138,7 +138,8 @@ impl Service {
             return Ok(records);
         };
         let known = records.iter().map(|record| record.number).collect();
-        match self.storage.list_parts(upload.spec.key.as_str(), s3_upload_id, kind, &known).await {
+        match self.storage_of(upload)?.list_parts(upload.spec.key.as_str(), s3_upload_id, kind, &known).await
+        {
             Ok(listed) => Ok(reconcile(&upload.plan, &records, &listed).records),
             // Put together already: the object at the key tells.
             Err(error) if error.kind == StorageErrorKind::NoSuchUpload => Ok(records),
@@ -151,7 +152,7 @@ impl Service {
         if upload.spec.overwrite || self.storage.profile().conditional_writes {
             return Ok(upload);
         }
-        match self.storage.head(&upload).await? {
+        match self.storage_of(&upload)?.head(&upload).await? {
             Some(object) if !is_ours(&upload, &object) => Err(ServiceError::ObjectExists),
             _ => Ok(upload),
         }
@@ -167,7 +168,7 @@ impl Service {
         if let Assembled::Refused(error) = self.assemble(&upload, &records, expected.as_ref()).await? {
             return Err(error);
         }
-        match self.storage.head(&upload).await? {
+        match self.storage_of(&upload)?.head(&upload).await? {
             Some(object) => self.conclude(upload, object, (expected.as_ref(), verified)).await,
             // Said to be there and not there: not proven, so not said. The next call looks again.
             None => {
@@ -191,17 +192,17 @@ impl Service {
         let done = match (upload.spec.transfer, &upload.s3_upload_id) {
             // Nothing to put together: the client's PUT made the object.
             (Transfer::Put, _) => Ok(()),
-            (Transfer::Empty, _) => self.storage.put_empty(upload).await,
+            (Transfer::Empty, _) => self.storage_of(upload)?.put_empty(upload).await,
             // A stream that turned out to be empty: there is no multipart upload without parts.
             (Transfer::Multipart, s3_upload_id) if upload.plan.total_parts() == Some(0) => {
                 if let Some(s3_upload_id) = s3_upload_id {
-                    self.storage.abort_multipart(upload.spec.key.as_str(), s3_upload_id).await?;
+                    self.storage_of(upload)?.abort_multipart(upload.spec.key.as_str(), s3_upload_id).await?;
                 }
-                self.storage.put_empty(upload).await
+                self.storage_of(upload)?.put_empty(upload).await
             }
             (Transfer::Multipart, Some(s3_upload_id)) => {
                 let parts: Vec<_> = records.iter().filter_map(completed_part).collect();
-                self.storage.complete_multipart(upload, s3_upload_id, &parts, expected).await
+                self.storage_of(upload)?.complete_multipart(upload, s3_upload_id, &parts, expected).await
             }
             (Transfer::Multipart, None) => Ok(()),
         };
@@ -227,7 +228,7 @@ impl Service {
     }
 
     async fn look_at_key(&self, upload: &Upload, error: StorageError) -> Result<Assembled, ServiceError> {
-        match self.storage.head(upload).await? {
+        match self.storage_of(upload)?.head(upload).await? {
             Some(object) if is_ours(upload, &object) => Ok(Assembled::Maybe),
             Some(_) if error.kind == StorageErrorKind::PreconditionFailed => {
                 self.reopen(upload.clone()).await?;
@@ -313,7 +314,7 @@ impl Service {
         let failure = Failure { code: "checksum_mismatch".to_owned(), detail: detail.clone() };
         let failed = self.transition(upload, |current, now| current.failed(failure.clone(), now)).await?;
         let deleted = async {
-            self.storage.delete(&failed, object.version_id.as_deref()).await?;
+            self.storage_of(&failed)?.delete(&failed, object.version_id.as_deref()).await?;
             self.look_again(failed.clone()).await
         };
         if let Err(error) = deleted.await {

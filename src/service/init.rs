@@ -4,10 +4,12 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::abort::is_settled;
+use super::quota::{exceeded, quota};
 use super::requested::parts_to_send;
 use super::sign::{Opening, SignedUploadPart};
-use super::{FieldProblem, Principal, RequestedPart, Service, ServiceError};
-use crate::store::InsertOutcome;
+use super::{FieldProblem, Principal, RequestedPart, Service, ServiceError, require};
+use crate::access::{Caller, ContentTypes, Role};
+use crate::store::{InsertOutcome, Quota};
 use crate::upload::{
     AbortReason, ChecksumAlgorithm, Fingerprint, Metadata, ObjectKey, Plan, PlanError, Sha256Digest, State,
     Upload, UploadId, UploadSpec, default_object_key,
@@ -69,11 +71,12 @@ impl Service {
     /// # Errors
     /// [`ServiceError`]: a field cannot be, the file is too large, storage or database are out of reach.
     pub async fn init(&self, principal: &Principal, new: NewUpload) -> Result<Initiated, ServiceError> {
+        may_open(principal)?;
         let draft = self.draft(principal, &new)?;
         let requested = requested_at_init(&draft, &new.sign, self.rules.sign_limit)?;
         // Checked before anything is written, so that a bad wish leaves nothing half-made behind.
-        parts_to_send(&draft, &requested, &self.rules).map_err(named_for_init)?;
-        let (upload, is_new) = self.find_or_insert(draft).await?;
+        parts_to_send(&draft, &requested, self.part_limits(principal)).map_err(named_for_init)?;
+        let (upload, is_new) = self.find_or_insert(draft, &quota(principal, self.clock.now())).await?;
         let opened = if is_new && upload.state == State::Creating {
             self.open_multipart(upload.clone(), Opening::First).await
         } else {
@@ -87,11 +90,13 @@ impl Service {
             }
         };
         let requested = requested_at_init(&upload, &new.sign, self.rules.sign_limit)?;
-        let wanted = parts_to_send(&upload, &requested, &self.rules).map_err(named_for_init)?;
+        let wanted =
+            parts_to_send(&upload, &requested, self.part_limits(principal)).map_err(named_for_init)?;
         if wanted.is_empty() {
             return Ok(Initiated { upload, is_new, parts: Vec::new(), parts_expire_at: None });
         }
-        let (parts, until) = self.sign_resolved(&upload, &wanted).await?;
+        self.reserve(principal, &upload, &wanted).await?;
+        let (parts, until) = self.sign_resolved(principal, &upload, &wanted).await?;
         Ok(Initiated { upload, is_new, parts, parts_expire_at: Some(until) })
     }
 
@@ -99,11 +104,8 @@ impl Service {
     fn draft(&self, principal: &Principal, new: &NewUpload) -> Result<Upload, ServiceError> {
         let id = new_id();
         let mut problems = Vec::new();
-        if let Some((limit_bytes, size_bytes)) = self.rules.max_size_bytes.zip(new.size_bytes)
-            && size_bytes > limit_bytes
-        {
-            return Err(ServiceError::TooLarge { size_bytes, limit_bytes });
-        }
+        check_size(principal, new.size_bytes)?;
+        problems.extend(check_content_type(principal, &new.content_type));
         let profile = self.storage.profile();
         if !profile.checksum_algorithms.contains(&new.checksum_algorithm) {
             let known: Vec<_> = profile.checksum_algorithms.iter().map(|kind| kind.name()).collect();
@@ -116,8 +118,9 @@ impl Service {
             return Err(ServiceError::Invalid(problems));
         };
         let spec = UploadSpec {
-            tenant: principal.tenant.clone(),
-            bucket: self.storage.bucket().to_owned(),
+            tenant: principal.tenant.name.clone(),
+            owner: principal.owner().map(str::to_owned),
+            bucket: principal.tenant.bucket.clone(),
             key,
             filename: new.filename.clone(),
             content_type: new.content_type.clone(),
@@ -128,15 +131,15 @@ impl Service {
             idempotency_key: new.idempotency_key.clone(),
             transfer: plan.transfer(profile.put_support(new.overwrite)),
         };
-        let life = (self.clock.now(), self.rules.lifetime);
+        let life = (self.clock.now(), principal.tenant.lifetime);
         Ok(Upload::new(id, spec, plan, new.sha256, life))
     }
 
     fn key(&self, principal: &Principal, id: UploadId, new: &NewUpload) -> Result<ObjectKey, FieldProblem> {
-        let prefix = &self.rules.key_prefix;
+        let prefix = principal.key_prefix();
         let key = match &new.key {
-            None => default_object_key(prefix, id, &new.filename),
-            Some(_) if !principal.may_name_keys => {
+            None => default_object_key(&prefix, id, &new.filename),
+            Some(_) if !principal.may_name_keys() => {
                 return Err(FieldProblem::new("key", "you may not name keys: leave it out"));
             }
             Some(key) => {
@@ -164,18 +167,19 @@ impl Service {
     }
 
     /// Writes the draft, unless the caller's idempotency key or fingerprint names an upload already.
-    async fn find_or_insert(&self, draft: Upload) -> Result<(Upload, bool), ServiceError> {
+    async fn find_or_insert(&self, draft: Upload, quota: &Quota) -> Result<(Upload, bool), ServiceError> {
         for _ in 0..super::MAX_CONFLICTS {
             if let Some(found) = self.find(&draft).await? {
                 return Ok((found, false));
             }
-            match self.store.insert(&draft).await? {
+            match self.store.insert(&draft, quota).await? {
                 InsertOutcome::Inserted => {
                     tracing::info!(upload.id = %draft.id, size_bytes = draft.plan.size_bytes(), "upload opened");
                     return Ok((draft, true));
                 }
                 // Somebody was faster between our look and our write: look again.
                 InsertOutcome::Duplicate => {}
+                InsertOutcome::OverQuota(over) => return Err(exceeded(quota, &over)),
             }
         }
         Err(ServiceError::Busy)
@@ -184,7 +188,8 @@ impl Service {
     async fn find(&self, draft: &Upload) -> Result<Option<Upload>, ServiceError> {
         let spec = &draft.spec;
         if let Some(key) = &spec.idempotency_key
-            && let Some(found) = self.store.find_by_idempotency_key(&spec.tenant, key).await?
+            && let Some(found) =
+                self.store.find_by_idempotency_key(&spec.tenant, spec.owner.as_deref(), key).await?
         {
             if !asks_the_same(&found, draft) {
                 let detail = "was used for another upload: use a new key for every upload";
@@ -195,7 +200,10 @@ impl Service {
         }
         let Some(fingerprint) = &spec.fingerprint else { return Ok(None) };
         let size_bytes = draft.plan.size_bytes();
-        let found = self.store.find_by_fingerprint(&spec.tenant, fingerprint, size_bytes).await?;
+        let found = self
+            .store
+            .find_by_fingerprint(&spec.tenant, spec.owner.as_deref(), fingerprint, size_bytes)
+            .await?;
         let Some(found) = found else { return Ok(None) };
         if !found.is_overdue(self.clock.now()) {
             return Ok(Some(found));
@@ -217,6 +225,52 @@ impl Service {
             tracing::warn!(%error, "an upload that could not be opened is left to the sweep");
         }
     }
+}
+
+/// Who may upload may open uploads, but for the holder of one upload's own token.
+fn may_open(principal: &Principal) -> Result<(), ServiceError> {
+    require(principal, &[Role::Upload])?;
+    match principal.caller {
+        Caller::UploadToken { .. } => {
+            let detail =
+                "an upload's token is good for that upload alone; open others with an API key or a grant";
+            Err(ServiceError::Forbidden(detail.to_owned()))
+        }
+        Caller::Anybody | Caller::ApiKey { .. } | Caller::Grant(_) => Ok(()),
+    }
+}
+
+/// What the tenant and the grant allow of one file.
+fn check_size(principal: &Principal, size_bytes: Option<u64>) -> Result<(), ServiceError> {
+    let of_grant = match &principal.caller {
+        Caller::Grant(grant) => grant.max_bytes,
+        Caller::Anybody | Caller::ApiKey { .. } | Caller::UploadToken { .. } => None,
+    };
+    let Some(size_bytes) = size_bytes else {
+        // What a stream becomes is counted under its tenant alone: its token knows nothing of the grant.
+        return match of_grant {
+            Some(_) => Err(ServiceError::invalid("size", "needed: your grant has a limit of bytes")),
+            None => Ok(()),
+        };
+    };
+    let limit_bytes = principal.tenant.limits.max_size_bytes.into_iter().chain(of_grant).min();
+    match limit_bytes {
+        Some(limit_bytes) if size_bytes > limit_bytes => {
+            Err(ServiceError::TooLarge { size_bytes, limit_bytes })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_content_type(principal: &Principal, content_type: &str) -> Option<FieldProblem> {
+    let of_grant = match &principal.caller {
+        Caller::Grant(grant) => Some(&grant.content_types),
+        Caller::Anybody | Caller::ApiKey { .. } | Caller::UploadToken { .. } => None,
+    };
+    let refuses = |allowed: &&ContentTypes| !allowed.allow(content_type);
+    let refusing = [Some(&principal.tenant.content_types), of_grant].into_iter().flatten().find(refuses)?;
+    let detail = format!("{content_type:?} is not among those allowed: {}", refusing.patterns().join(", "));
+    Some(FieldProblem::new("content_type", detail))
 }
 
 /// A name that nobody else has, and that sorts by time.

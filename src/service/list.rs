@@ -1,12 +1,15 @@
 //! A caller's uploads, newest first.
 
-use super::{Principal, Service, ServiceError, visible_state};
+use super::{Principal, Service, ServiceError, require, visible_state};
+use crate::access::Role;
 use crate::store::ListFilter;
 use crate::upload::{State, Upload, UploadId};
 
 /// Which uploads a caller wants to see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListQuery {
+    /// Only this tenant's; heard of callers who see those of all.
+    pub tenant: Option<String>,
     /// Only those in this state.
     pub state: Option<State>,
     /// Only those older than this one.
@@ -20,6 +23,8 @@ pub struct ListQuery {
 pub struct UploadPage {
     /// The uploads, newest first.
     pub uploads: Vec<(Upload, State)>,
+    /// Whether they are those of all tenants.
+    pub of_all_tenants: bool,
     /// Where the next page begins; none on the last.
     pub next: Option<UploadId>,
 }
@@ -30,9 +35,13 @@ impl Service {
     /// # Errors
     /// [`ServiceError::Database`].
     pub async fn list(&self, principal: &Principal, query: ListQuery) -> Result<UploadPage, ServiceError> {
+        require(principal, &[Role::Read])?;
         let now = self.clock.now();
+        // In open mode there is one tenant, whatever its callers may do.
+        let sees_all = principal.sees_all();
         let filter = ListFilter {
-            tenant: principal.tenant.clone(),
+            tenant: if sees_all { query.tenant } else { Some(principal.tenant.name.clone()) },
+            owner: principal.owner().map(str::to_owned),
             state: query.state,
             now,
             before: query.before,
@@ -47,6 +56,7 @@ impl Service {
             let state = visible_state(&upload, now);
             (upload, state)
         };
-        Ok(UploadPage { uploads: uploads.into_iter().map(with_state).collect(), next })
+        let uploads = uploads.into_iter().map(with_state).collect();
+        Ok(UploadPage { uploads, of_all_tenants: sees_all, next })
     }
 }

@@ -4,15 +4,18 @@
 //! Nothing here knows HTTP, SQL or the SDK.
 
 mod abort;
+mod authenticate;
 mod complete;
 mod download;
 mod error;
 mod finish;
 mod init;
+mod keys;
 mod lease;
 mod list;
 mod orphans;
 mod proxy;
+mod quota;
 mod read_back;
 mod refresh;
 mod report;
@@ -20,6 +23,7 @@ mod requested;
 mod sign;
 mod status;
 mod sweep;
+mod tenants;
 mod terms;
 
 #[cfg(test)]
@@ -30,15 +34,19 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use crate::access::{Role, Tenant, TenantDefaults};
 use crate::clock::Clock;
-use crate::storage::{Storage, UrlWindow};
+use crate::storage::{Storage, StorageError, UrlWindow};
 use crate::store::{Store, Written};
 use crate::upload::{Refusal, State, Upload, UploadId};
 
+pub use crate::access::Principal;
 pub use crate::store::ReceivedParts;
+pub use authenticate::{AuthError, Authenticator, Required};
 pub use complete::{CompleteCall, Completing};
 pub use error::{FieldProblem, ServiceError};
 pub use init::{Initiated, NewUpload, SignAtInit};
+pub use keys::{CreateKeyError, NewKey, create_key};
 pub use list::{ListQuery, UploadPage};
 pub use orphans::{OrphanAction, Orphans};
 pub use proxy::{ProxiedBody, ProxiedResult};
@@ -46,39 +54,23 @@ pub use requested::{RequestedPart, StoredClaim};
 pub use sign::{SignedBatch, SignedUploadPart};
 pub use status::{StatusQuery, StatusView};
 pub use sweep::{SweepAction, SweepMode, SweepReport};
+pub use tenants::{TenantMap, Tenants};
 pub use terms::Terms;
-
-/// Who calls, and what they may.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal {
-    /// Whose uploads they see and make.
-    pub tenant: String,
-    /// Whether they may choose the keys of objects.
-    pub may_name_keys: bool,
-}
-
-impl Principal {
-    /// Everybody, in open mode: one tenant, on loopback only.
-    #[must_use]
-    pub fn open() -> Self {
-        Self { tenant: "default".to_owned(), may_name_keys: true }
-    }
-}
 
 /// The rules of uploads, from the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     /// Before every key that the caller does not name fully.
     pub key_prefix: String,
-    /// How long an upload may take.
+    /// How long an upload may take, where its tenant says nothing else.
     pub lifetime: time::Duration,
-    /// How long a signed URL works.
+    /// How long a signed URL works, where the tenant says nothing else.
     pub url_ttl: Duration,
     /// The usual part size, bytes.
     pub part_size_bytes: u64,
     /// The usual part size of a stream of unknown length, bytes.
     pub stream_part_size_bytes: u64,
-    /// The largest file, bytes, where there is a limit below the store's.
+    /// The largest file, bytes, where there is a limit below the store's and the tenant says nothing else.
     pub max_size_bytes: Option<u64>,
     /// The most parts in one sign or report call.
     pub sign_limit: usize,
@@ -108,13 +100,28 @@ impl Default for Rules {
     }
 }
 
-/// The gateway's capabilities over one store and one bucket. Cheap to clone.
+impl Rules {
+    /// What tenants in this bucket have where they say nothing else.
+    #[must_use]
+    pub fn tenant_defaults(&self, bucket: &str) -> TenantDefaults {
+        TenantDefaults {
+            bucket: bucket.to_owned(),
+            prefix: self.key_prefix.clone(),
+            max_size_bytes: self.max_size_bytes,
+            lifetime: self.lifetime,
+            url_ttl: self.url_ttl,
+        }
+    }
+}
+
+/// The gateway's capabilities over one database and one store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Service {
     store: Store,
     storage: Storage,
     clock: Clock,
     rules: Arc<Rules>,
+    tenants: Tenants,
     completions: complete::Completions,
 }
 
@@ -122,10 +129,31 @@ pub struct Service {
 const MAX_CONFLICTS: usize = 10;
 
 impl Service {
-    /// Puts the rooms together.
+    /// Puts the rooms together, for one tenant that has all of the prefix.
     #[must_use]
     pub fn new(store: Store, storage: Storage, clock: Clock, rules: Rules) -> Self {
-        Self { store, storage, clock, rules: Arc::new(rules), completions: complete::Completions::default() }
+        let tenants = Tenants::only(Tenant::only(&rules.tenant_defaults(storage.bucket())));
+        let completions = complete::Completions::default();
+        Self { store, storage, clock, rules: Arc::new(rules), tenants, completions }
+    }
+
+    /// The same for these tenants.
+    #[must_use]
+    pub fn with_tenants(self, tenants: Tenants) -> Self {
+        Self { tenants, ..self }
+    }
+
+    /// The tenants whose uploads these are.
+    #[must_use]
+    pub fn tenants(&self) -> &Tenants {
+        &self.tenants
+    }
+
+    /// Everybody, where nobody is told apart: the one tenant that has all of the prefix.
+    #[must_use]
+    pub fn anybody(&self) -> Principal {
+        let defaults = self.rules.tenant_defaults(self.storage.bucket());
+        Principal::anybody(Arc::new(Tenant::only(&defaults)))
     }
 
     /// The rules that are in force.
@@ -135,9 +163,11 @@ impl Service {
     }
 
     /// The URL of an upload's object, without any right to it.
-    #[must_use]
-    pub fn object_url(&self, upload: &Upload) -> String {
-        self.storage.object_url(upload.spec.key.as_str())
+    ///
+    /// # Errors
+    /// [`ServiceError::StorageRejected`] when its bucket's name cannot be part of a URL.
+    pub fn object_url(&self, upload: &Upload) -> Result<String, ServiceError> {
+        Ok(self.storage_of(upload)?.object_url(upload.spec.key.as_str()))
     }
 
     /// Whether the database and storage answer: what is wrong with each, if anything.
@@ -162,7 +192,9 @@ impl Service {
     /// The caller's upload. Invariant: another tenant's upload does not exist for the caller.
     async fn load(&self, principal: &Principal, id: UploadId) -> Result<Upload, ServiceError> {
         let upload = self.store.load(id).await?;
-        upload.filter(|upload| upload.spec.tenant == principal.tenant).ok_or(ServiceError::NotFound)
+        let exists =
+            |upload: &Upload| principal.may_see(upload.id, &upload.spec.tenant, upload.spec.owner.as_deref());
+        upload.filter(exists).ok_or(ServiceError::NotFound)
     }
 
     async fn reload(&self, id: UploadId) -> Result<Upload, ServiceError> {
@@ -190,9 +222,23 @@ impl Service {
         Err(ServiceError::Busy)
     }
 
-    fn url_window(&self) -> UrlWindow {
-        UrlWindow { now: self.clock.now(), ttl: self.rules.url_ttl }
+    /// Storage as the upload was opened in it: tenants have buckets of their own.
+    fn storage_of(&self, upload: &Upload) -> Result<Storage, StorageError> {
+        self.storage.in_bucket(&upload.spec.bucket)
     }
+
+    fn url_window(&self, principal: &Principal) -> UrlWindow {
+        UrlWindow { now: self.clock.now(), ttl: principal.tenant.url_ttl }
+    }
+}
+
+/// Refuses a caller who has none of these roles.
+fn require(principal: &Principal, any_of: &[Role]) -> Result<(), ServiceError> {
+    if any_of.iter().any(|role| principal.roles.has(*role)) {
+        return Ok(());
+    }
+    let names: Vec<_> = any_of.iter().map(|role| role.name()).collect();
+    Err(ServiceError::Forbidden(format!("this needs the role {}", names.join(" or "))))
 }
 
 fn log_transition(before: &Upload, after: &Upload) {

@@ -4,14 +4,14 @@
 //! One of a finished upload is aborted as soon as nothing of it can be under way. One whose upload is not in the
 //! database may be another gateway's, so it is aborted only where the settings say that the prefix is ours alone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use futures_util::{StreamExt as _, stream};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{Service, ServiceError, SweepMode};
-use crate::storage::{FoundMultipart, StorageErrorKind};
+use super::{Service, ServiceError, SweepMode, TenantMap};
+use crate::storage::{FoundMultipart, Storage, StorageErrorKind};
 use crate::upload::{S3UploadId, State, Upload, UploadId};
 
 /// Pages of 1,000 that are read in one sweep; what lies behind is looked at when these are gone.
@@ -47,6 +47,14 @@ pub struct OrphanAction {
     pub outcome: Result<bool, String>,
 }
 
+/// A bucket and a prefix in it, under which we put objects.
+struct Place {
+    storage: Storage,
+    prefix: String,
+    /// How old an upload may get.
+    longest_life: Duration,
+}
+
 /// What is known of a multipart upload.
 enum Verdict {
     /// An upload wants it, or may come to want it.
@@ -64,13 +72,43 @@ impl Service {
     /// # Errors
     /// [`ServiceError`] when storage cannot be listed or the database does not answer.
     pub(super) async fn sweep_orphans(&self, mode: SweepMode) -> Result<Vec<OrphanAction>, ServiceError> {
+        let tenants = self.tenants.all().await?;
+        let longest_life =
+            tenants.values().map(|tenant| tenant.lifetime).max().unwrap_or(self.rules.lifetime);
+        let mut actions = Vec::new();
+        for (bucket, prefix) in self.places(&tenants) {
+            let place = Place { storage: self.storage.in_bucket(&bucket)?, prefix, longest_life };
+            actions.append(&mut self.sweep_orphans_of(&place, mode).await?);
+        }
+        Ok(actions)
+    }
+
+    /// Where our objects are, by bucket and prefix, without those that lie within another.
+    fn places(&self, tenants: &TenantMap) -> BTreeSet<(String, String)> {
+        let own = (self.storage.bucket().to_owned(), self.rules.key_prefix.clone());
+        let all: BTreeSet<_> = tenants
+            .values()
+            .map(|tenant| (tenant.bucket.clone(), tenant.prefix.clone()))
+            .chain([own])
+            .collect();
+        let lies_within = |inner: &(String, String), outer: &(String, String)| {
+            inner != outer && inner.0 == outer.0 && inner.1.starts_with(&outer.1)
+        };
+        all.iter().filter(|place| !all.iter().any(|other| lies_within(place, other))).cloned().collect()
+    }
+
+    async fn sweep_orphans_of(
+        &self,
+        place: &Place,
+        mode: SweepMode,
+    ) -> Result<Vec<OrphanAction>, ServiceError> {
         let mut actions = Vec::new();
         let mut after = None;
         for _ in 0..MAX_PAGES {
-            let (found, next) = self.storage.multiparts_under(&self.rules.key_prefix, after).await?;
-            let orphans = self.orphans_among(found).await?;
+            let (found, next) = place.storage.multiparts_under(&place.prefix, after).await?;
+            let orphans = self.orphans_among(place, found).await?;
             let mut done = stream::iter(orphans)
-                .map(|orphan| self.abort_orphan(orphan, mode))
+                .map(|orphan| self.abort_orphan(place, orphan, mode))
                 .buffer_unordered(PARALLEL);
             while let Some(action) = done.next().await {
                 actions.push(action);
@@ -86,62 +124,35 @@ impl Service {
     /// Those of a page that are old enough and that no upload wants.
     async fn orphans_among(
         &self,
+        place: &Place,
         found: Vec<FoundMultipart>,
     ) -> Result<Vec<(FoundMultipart, Option<UploadId>)>, ServiceError> {
         let now = self.clock.now();
         let old: Vec<_> = found.into_iter().filter(|found| is_older(found, now - MIN_AGE)).collect();
-        let ids: Vec<_> = old.iter().filter_map(|found| self.id_in_key(&found.key)).collect();
+        let ids: Vec<_> = old.iter().filter_map(|found| id_in_key(&found.key)).collect();
         let s3_ids: Vec<_> = old.iter().map(|found| found.id.clone()).collect();
         let owners = self.store.owners(&ids, &s3_ids).await?;
         let owners: HashMap<_, _> = owners.into_iter().map(|upload| (upload.id, upload)).collect();
-        let judged = old.into_iter().filter_map(|found| match self.verdict(&found, &owners) {
-            Verdict::Wanted => None,
-            Verdict::Of(id) => Some((found, Some(id))),
-            Verdict::Nobodys => Some((found, None)),
-        });
+        let judged =
+            old.into_iter().filter_map(|found| match verdict(place.storage.bucket(), &found, &owners) {
+                Verdict::Wanted => None,
+                Verdict::Of(id) => Some((found, Some(id))),
+                Verdict::Nobodys => Some((found, None)),
+            });
         Ok(judged.collect())
-    }
-
-    fn verdict(&self, found: &FoundMultipart, owners: &HashMap<UploadId, Upload>) -> Verdict {
-        let at_key = |upload: &&Upload| {
-            upload.spec.key.as_str() == found.key && upload.spec.bucket == self.storage.bucket()
-        };
-        let by_id = || owners.values().find(|upload| upload.s3_upload_id.as_ref() == Some(&found.id));
-        let by_key = || self.id_in_key(&found.key).and_then(|id| owners.get(&id));
-        let Some(owner) = by_id().filter(at_key).or_else(|| by_key().filter(at_key)) else {
-            return Verdict::Nobodys;
-        };
-        match owner.state {
-            // An abort that is under way lists its own key.
-            State::Creating | State::Aborting => Verdict::Wanted,
-            State::Open | State::Completing if owner.s3_upload_id.as_ref() == Some(&found.id) => {
-                Verdict::Wanted
-            }
-            State::Open
-            | State::Completing
-            | State::Completed
-            | State::Failed
-            | State::Aborted
-            | State::Expired => Verdict::Of(owner.id),
-        }
-    }
-
-    /// The upload id in a key of our own making: `{prefix}{upload id}/{name}`.
-    fn id_in_key(&self, key: &str) -> Option<UploadId> {
-        let (id, _) = key.strip_prefix(&self.rules.key_prefix)?.split_once('/')?;
-        Uuid::try_parse(id).ok().map(UploadId)
     }
 
     async fn abort_orphan(
         &self,
+        place: &Place,
         (found, upload_id): (FoundMultipart, Option<UploadId>),
         mode: SweepMode,
     ) -> OrphanAction {
-        let too_old = self.clock.now() - self.rules.lifetime - GRACE;
-        let is_ours =
-            upload_id.is_some() || (self.rules.orphans == Orphans::All && is_older(&found, too_old));
+        let too_old = self.clock.now() - place.longest_life - GRACE;
+        let is_all_ours = self.rules.orphans == Orphans::All && !place.prefix.is_empty();
+        let is_ours = upload_id.is_some() || (is_all_ours && is_older(&found, too_old));
         let outcome = match (is_ours, mode) {
-            (true, SweepMode::Act) => match self.storage.abort_multipart(&found.key, &found.id).await {
+            (true, SweepMode::Act) => match place.storage.abort_multipart(&found.key, &found.id).await {
                 Err(error) if error.kind != StorageErrorKind::NoSuchUpload => Err(error.to_string()),
                 _ => Ok(true),
             },
@@ -150,6 +161,33 @@ impl Service {
         let FoundMultipart { key, id: s3_upload_id, .. } = found;
         OrphanAction { key, s3_upload_id, upload_id, outcome }
     }
+}
+
+fn verdict(bucket: &str, found: &FoundMultipart, owners: &HashMap<UploadId, Upload>) -> Verdict {
+    let at_key = |upload: &&Upload| upload.spec.key.as_str() == found.key && upload.spec.bucket == bucket;
+    let by_id = || owners.values().find(|upload| upload.s3_upload_id.as_ref() == Some(&found.id));
+    let by_key = || id_in_key(&found.key).and_then(|id| owners.get(&id));
+    let Some(owner) = by_id().filter(at_key).or_else(|| by_key().filter(at_key)) else {
+        return Verdict::Nobodys;
+    };
+    match owner.state {
+        // An abort that is under way lists its own key.
+        State::Creating | State::Aborting => Verdict::Wanted,
+        State::Open | State::Completing if owner.s3_upload_id.as_ref() == Some(&found.id) => Verdict::Wanted,
+        State::Open
+        | State::Completing
+        | State::Completed
+        | State::Failed
+        | State::Aborted
+        | State::Expired => Verdict::Of(owner.id),
+    }
+}
+
+/// The upload id in a key of our own making: `{prefix}{upload id}/{name}`. Whose prefix it is does not matter: what has
+/// the id is held against the upload's own key.
+fn id_in_key(key: &str) -> Option<UploadId> {
+    let id = key.rsplit('/').nth(1)?;
+    Uuid::try_parse(id).ok().map(UploadId)
 }
 
 /// One whose age storage does not tell counts as young.

@@ -11,7 +11,8 @@ use futures_util::stream::BoxStream;
 
 use super::refresh::is_ours;
 use super::requested::parts_to_send;
-use super::{Principal, RequestedPart, Service, ServiceError};
+use super::{Principal, RequestedPart, Service, ServiceError, require};
+use crate::access::Role;
 use crate::storage::{PartBody, ProxiedTarget, StorageErrorKind};
 use crate::upload::{ChecksumAlgorithm, PartEvidence, PartNumber, PartRecord, Transfer, Upload, UploadId};
 
@@ -60,13 +61,16 @@ impl Service {
         number: u32,
         body: ProxiedBody,
     ) -> Result<ProxiedResult, ServiceError> {
+        require(principal, &[Role::Upload])?;
         let upload = self.load(principal, id).await?;
         upload.check_takes_parts(self.clock.now())?;
         let checksum = body.checksum(upload.spec.checksum_algorithm);
         let requested = RequestedPart { number, checksum, size_bytes: body.content_length };
-        let resolved = parts_to_send(&upload, &[requested], &self.rules).map_err(named_for_proxy)?;
+        let resolved =
+            parts_to_send(&upload, &[requested], self.part_limits(principal)).map_err(named_for_proxy)?;
         let [part] = resolved[..] else { return Err(ServiceError::NotFound) };
         let upload = self.ensure_open(upload).await?;
+        self.reserve(principal, &upload, &[part]).await?;
         let expected_bytes = part.span.size_bytes;
         let broken = Arc::new(AtomicBool::new(false));
         let bytes = ExactLength { inner: body.bytes, left: expected_bytes, broken: Arc::clone(&broken) };
@@ -96,9 +100,9 @@ impl Service {
             (Transfer::Multipart, Some(s3_upload_id)) => ProxiedTarget::Part(s3_upload_id, number),
             (Transfer::Put | Transfer::Empty | Transfer::Multipart, _) => ProxiedTarget::Object,
         };
-        match self.storage.put_proxied(upload, target, body).await {
+        match self.storage_of(upload)?.put_proxied(upload, target, body).await {
             Err(error) if error.kind == StorageErrorKind::PreconditionFailed => {
-                match self.storage.head(upload).await? {
+                match self.storage_of(upload)?.head(upload).await? {
                     Some(object) if is_ours(upload, &object) => Ok(object.etag),
                     _ => Err(ServiceError::ObjectExists),
                 }

@@ -34,7 +34,7 @@ impl Service {
             return Ok(ReadBack::Proven(None));
         }
         let _turn = self.completions.turn_to_read().await;
-        let mut body = self.storage.read(upload, object.version_id.as_deref()).await?;
+        let mut body = self.storage_of(upload)?.read(upload, object.version_id.as_deref()).await?;
         let mut sha256 = upload.sha256.map(|_| Sha256::new());
         let mut crc = wants_crc.and_then(|checksum| checksum.hasher());
         while let Some(bytes) = body.next().await? {

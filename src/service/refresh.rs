@@ -37,7 +37,7 @@ impl Service {
     /// A small file is either at its key or it is not.
     async fn refresh_put(&self, upload: Upload) -> Result<Refreshed, ServiceError> {
         let asked_at = self.clock.now();
-        let object = self.storage.head(&upload).await?;
+        let object = self.storage_of(&upload)?.head(&upload).await?;
         let key_taken = object.as_ref().is_some_and(|object| !is_ours(&upload, object));
         let ours = object.filter(|_| !key_taken).zip(PartNumber::new(1)).map(|(object, number)| ListedPart {
             number,
@@ -55,7 +55,7 @@ impl Service {
         let asked_at = self.clock.now();
         let kind = upload.spec.checksum_algorithm;
         let key = upload.spec.key.as_str();
-        match self.storage.list_parts(key, &s3_upload_id, kind, &known).await {
+        match self.storage_of(&upload)?.list_parts(key, &s3_upload_id, kind, &known).await {
             Ok(listed) => self.reconcile_with(upload, &listed, asked_at).await,
             Err(error) if error.kind == StorageErrorKind::NoSuchUpload => self.recover_lost(upload).await,
             Err(error) => Err(error.into()),
@@ -67,7 +67,7 @@ impl Service {
     /// Invariant: an upload id outlives the S3 upload id. A new multipart upload takes the place of a reaped one,
     /// and all parts are missing again.
     pub(super) async fn recover_lost(&self, upload: Upload) -> Result<Refreshed, ServiceError> {
-        let object = self.storage.head(&upload).await?;
+        let object = self.storage_of(&upload)?.head(&upload).await?;
         if object.is_some_and(|object| is_ours(&upload, &object)) {
             return Ok(Refreshed { finished: true, ..Refreshed::nothing(upload) });
         }

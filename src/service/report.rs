@@ -1,7 +1,8 @@
 //! Remembers parts that a client says storage has accepted.
 
 use super::requested::claims;
-use super::{Principal, Service, ServiceError, StatusView, StoredClaim};
+use super::{Principal, Service, ServiceError, StatusView, StoredClaim, require};
+use crate::access::Role;
 use crate::upload::{PartRecord, UploadId};
 
 impl Service {
@@ -15,6 +16,7 @@ impl Service {
         id: UploadId,
         stored: &[StoredClaim],
     ) -> Result<StatusView, ServiceError> {
+        require(principal, &[Role::Upload])?;
         let upload = self.load(principal, id).await?;
         upload.check_takes_parts(self.clock.now())?;
         let claims = claims(&upload, stored, self.rules.sign_limit)?;

@@ -1,6 +1,6 @@
 //! Parts as a caller names them, made into parts of this upload.
 
-use super::{FieldProblem, Rules, ServiceError};
+use super::{FieldProblem, ServiceError};
 use crate::upload::{Checksum, ChecksumAlgorithm, PartClaim, PartNumber, PartSet, PartSpan, Plan, Upload};
 
 /// A part that a caller wants to send.
@@ -35,13 +35,22 @@ pub(super) struct PartToSend {
     pub(super) checksum: Option<Checksum>,
 }
 
+/// What a call may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PartLimits {
+    /// Parts in one call.
+    pub(super) parts_per_call: usize,
+    /// Bytes of the whole file.
+    pub(super) max_size_bytes: Option<u64>,
+}
+
 /// Holds every requested part against the upload; all that is wrong is answered at once.
 pub(super) fn parts_to_send(
     upload: &Upload,
     parts: &[RequestedPart],
-    rules: &Rules,
+    limits: PartLimits,
 ) -> Result<Vec<PartToSend>, ServiceError> {
-    let mut checker = Checker::new(upload, "parts", parts.len(), rules.sign_limit)?;
+    let mut checker = Checker::new(upload, "parts", parts.len(), limits.parts_per_call)?;
     let resolved: Vec<_> = parts
         .iter()
         .enumerate()
@@ -57,7 +66,7 @@ pub(super) fn parts_to_send(
         .collect();
     // A stream says its size last, so what it sends is held against the limit as it goes.
     let end_bytes = resolved.iter().map(|part| part.span.offset_bytes + part.span.size_bytes).max();
-    match (end_bytes, rules.max_size_bytes) {
+    match (end_bytes, limits.max_size_bytes) {
         (Some(size_bytes), Some(limit_bytes)) if size_bytes > limit_bytes => {
             Err(ServiceError::TooLarge { size_bytes, limit_bytes })
         }

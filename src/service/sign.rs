@@ -3,7 +3,8 @@
 use time::OffsetDateTime;
 
 use super::requested::{PartToSend, claims, parts_to_send};
-use super::{Principal, RequestedPart, Service, ServiceError, StoredClaim};
+use super::{Principal, RequestedPart, Service, ServiceError, StoredClaim, require};
+use crate::access::Role;
 use crate::storage::{SignedRequest, StorageErrorKind};
 use crate::store::{ReceivedParts, Written};
 use crate::upload::{PartNumber, PartRecord, PartSpan, Refusal, S3UploadId, Transfer, Upload, UploadId};
@@ -42,16 +43,18 @@ impl Service {
         parts: &[RequestedPart],
         stored: &[StoredClaim],
     ) -> Result<SignedBatch, ServiceError> {
+        require(principal, &[Role::Upload])?;
         let upload = self.load(principal, id).await?;
         upload.check_takes_parts(self.clock.now())?;
         let limit = self.rules.sign_limit;
         let claims = claims(&upload, stored, limit);
-        let wanted = parts_to_send(&upload, parts, &self.rules);
+        let wanted = parts_to_send(&upload, parts, self.part_limits(principal));
         let (claims, wanted) = both(claims, wanted)?;
         let upload = self.ensure_open(upload).await?;
+        self.reserve(principal, &upload, &wanted).await?;
         let records: Vec<_> = claims.into_iter().map(PartRecord::reported).collect();
         self.store.record_parts(id, &records, self.clock.now()).await?;
-        let (parts, expires_at) = self.sign_resolved(&upload, &wanted).await?;
+        let (parts, expires_at) = self.sign_resolved(principal, &upload, &wanted).await?;
         let received = self.store.received(id).await?;
         Ok(SignedBatch { upload, parts, expires_at, received })
     }
@@ -59,16 +62,18 @@ impl Service {
     /// Signs parts that were held against the upload.
     pub(super) async fn sign_resolved(
         &self,
+        principal: &Principal,
         upload: &Upload,
         wanted: &[PartToSend],
     ) -> Result<(Vec<SignedUploadPart>, OffsetDateTime), ServiceError> {
-        let window = self.url_window();
+        let window = self.url_window(principal);
         let (requests, expires_at) = match (&upload.spec.transfer, &upload.s3_upload_id) {
             (Transfer::Put, _) => {
                 let mut requests = Vec::new();
                 let mut until = window.now + window.ttl;
                 for part in wanted {
-                    let (request, expires_at) = self.storage.sign_put(upload, part.checksum, window).await?;
+                    let (request, expires_at) =
+                        self.storage_of(upload)?.sign_put(upload, part.checksum, window).await?;
                     requests.push(request);
                     until = expires_at;
                 }
@@ -82,7 +87,7 @@ impl Service {
             (Transfer::Multipart, Some(s3_upload_id)) => {
                 let parts: Vec<_> =
                     wanted.iter().map(|part| (part.number, part.span.size_bytes, part.checksum)).collect();
-                self.storage.sign_parts(upload, s3_upload_id, &parts, window).await?
+                self.storage_of(upload)?.sign_parts(upload, s3_upload_id, &parts, window).await?
             }
             (Transfer::Empty, _) | (Transfer::Multipart, None) => (Vec::new(), window.now + window.ttl),
         };
@@ -130,7 +135,7 @@ impl Service {
                 }
             }
         };
-        let created = self.storage.create_multipart(&upload).await?;
+        let created = self.storage_of(&upload)?.create_multipart(&upload).await?;
         let s3_upload_id = created.id;
         let may_have_twins = created.may_have_twin || opening == Opening::Again;
         let opened = self
@@ -161,7 +166,7 @@ impl Service {
             return Ok(current);
         }
         // Ours is not written anywhere, so nobody else would ever take it back.
-        let aborted = self.storage.abort_multipart(upload.spec.key.as_str(), &s3_upload_id).await;
+        let aborted = self.storage_of(upload)?.abort_multipart(upload.spec.key.as_str(), &s3_upload_id).await;
         if let Err(error) = aborted
             && error.kind != StorageErrorKind::NoSuchUpload
         {

@@ -1,7 +1,8 @@
 //! How far an upload is, by what we know; storage is asked only on request.
 
 use super::abort::is_settled;
-use super::{Principal, Service, ServiceError, visible_state};
+use super::{Principal, Service, ServiceError, require, visible_state};
+use crate::access::Role;
 use crate::store::ReceivedParts;
 use crate::upload::{PartRecord, State, Upload, UploadId};
 
@@ -48,6 +49,7 @@ impl Service {
         id: UploadId,
         query: StatusQuery,
     ) -> Result<StatusView, ServiceError> {
+        require(principal, &[Role::Upload, Role::Read])?;
         let mut upload = self.load(principal, id).await?;
         if query.refresh && upload.check_takes_parts(self.clock.now()).is_ok() {
             upload = match self.refresh(upload).await {

@@ -1,5 +1,6 @@
 //! How storage is reached.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
@@ -29,7 +30,7 @@ pub struct Connection {
     pub style: AddressingStyle,
     /// Keys; none for the AWS provider chain (environment, profile, web identity, container, instance).
     pub keys: Option<StaticKeys>,
-    /// A second identity that signs URLs, so that a leaked URL carries only what that one may do.
+    /// A second identity that signs URLs for uploads, so that a leaked one carries only what that identity may do.
     pub signer: Option<StaticKeys>,
 }
 
@@ -105,13 +106,17 @@ pub enum StorageSetupError {
     NoCredentials,
 }
 
-/// One bucket of an S3-compatible store. Cheap to clone.
+/// One bucket of an S3-compatible store. Cheap to clone, and to turn to another bucket ([`Storage::in_bucket`]).
 #[derive(Debug, Clone)]
 pub struct Storage {
     pub(super) client: Client,
+    /// Signs downloads, which a signer that may only write cannot.
     pub(super) identity: Identity,
-    pub(super) public_address: BucketAddress,
-    pub(super) settings: StorageSettings,
+    /// Signs uploads; the same where `storage.signer` names no other.
+    pub(super) signer: Identity,
+    pub(super) bucket: Arc<str>,
+    pub(super) public_address: Arc<BucketAddress>,
+    pub(super) settings: Arc<StorageSettings>,
     #[cfg(test)]
     pub(super) model: Option<super::model::ModelStorage>,
 }
@@ -123,28 +128,48 @@ impl Storage {
     /// [`StorageSetupError`] when the settings cannot work.
     pub async fn connect(settings: StorageSettings) -> Result<Self, StorageSetupError> {
         let connection = &settings.connection;
-        let public_address = public_address(connection)?;
+        let (field, value) = public_endpoint(connection);
+        let public_address = BucketAddress::new(&value, &connection.bucket, connection.style)
+            .map_err(|source| StorageSetupError::Address { field, value, source })?;
         let provider = match &connection.keys {
             Some(keys) => static_provider(keys),
             None => chain_provider(&connection.region).await?,
         };
-        let signer = connection.signer.as_ref().map_or_else(|| provider.clone(), static_provider);
+        let identity = Identity::new(provider.clone());
+        let signer = connection.signer.as_ref().map(|keys| Identity::new(static_provider(keys)));
         let client = Client::from_conf(client_config(&settings, provider));
-        let identity = Identity::new(signer);
         Ok(Self {
             client,
+            signer: signer.unwrap_or_else(|| identity.clone()),
             identity,
-            public_address,
-            settings,
+            bucket: Arc::from(connection.bucket.as_str()),
+            public_address: Arc::new(public_address),
+            settings: Arc::new(settings),
             #[cfg(test)]
             model: None,
         })
     }
 
+    /// The same store, with the same connections and identities, but another bucket. Costs no request: whether the
+    /// bucket is there shows with the first one.
+    ///
+    /// # Errors
+    /// [`StorageError`], `Rejected`, when no URL can name the bucket: it has a character that bucket names do not
+    /// have, or one that a host name does not have where the name goes into the host.
+    pub fn in_bucket(&self, bucket: &str) -> Result<Self, StorageError> {
+        if *self.bucket == *bucket {
+            return Ok(self.clone());
+        }
+        let connection = &self.settings.connection;
+        let address = BucketAddress::new(&public_endpoint(connection).1, bucket, connection.style)
+            .map_err(|error| StorageError::rejected("address", error.to_string()))?;
+        Ok(Self { bucket: Arc::from(bucket), public_address: Arc::new(address), ..self.clone() })
+    }
+
     /// The bucket that uploads go to.
     #[must_use]
     pub fn bucket(&self) -> &str {
-        &self.settings.connection.bucket
+        &self.bucket
     }
 
     /// What the store can do.
@@ -209,20 +234,23 @@ impl Storage {
     }
 }
 
-fn public_address(connection: &Connection) -> Result<BucketAddress, StorageSetupError> {
-    let (field, value) = match (&connection.public_endpoint, &connection.endpoint) {
+/// Where URLs point to, and which setting says so.
+fn public_endpoint(connection: &Connection) -> (&'static str, String) {
+    match (&connection.public_endpoint, &connection.endpoint) {
         (Some(public), _) => ("public_endpoint", public.clone()),
         (None, Some(endpoint)) => ("endpoint", endpoint.clone()),
         (None, None) => ("endpoint", format!("https://s3.{}.amazonaws.com", connection.region)),
-    };
-    BucketAddress::new(&value, &connection.bucket, connection.style)
-        .map_err(|source| StorageSetupError::Address { field, value, source })
+    }
 }
 
 fn static_provider(keys: &StaticKeys) -> SharedCredentialsProvider {
-    let credentials =
-        Credentials::new(&keys.access_key_id, &keys.secret_access_key, None, None, "partgate settings");
-    SharedCredentialsProvider::new(credentials)
+    SharedCredentialsProvider::new(Credentials::new(
+        &keys.access_key_id,
+        &keys.secret_access_key,
+        keys.session_token.clone(),
+        None,
+        "partgate settings",
+    ))
 }
 
 async fn chain_provider(region: &str) -> Result<SharedCredentialsProvider, StorageSetupError> {

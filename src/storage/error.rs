@@ -3,6 +3,11 @@
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
+use crate::causes::causes;
+
+/// Stands for what must not be in a log.
+const HIDDEN: &str = "[…]";
+
 /// A call to storage that did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 #[error("{operation} failed: {detail}")]
@@ -11,7 +16,7 @@ pub struct StorageError {
     pub operation: &'static str,
     /// What the caller branches on.
     pub kind: StorageErrorKind,
-    /// Storage's code and words, or what went wrong on the way. For the log.
+    /// Storage's code and words, or what went wrong on the way. For the log, hence without what may name an object.
     pub detail: String,
 }
 
@@ -45,14 +50,18 @@ impl StorageError {
             SdkError::ServiceError(context) => {
                 let status = context.raw().status().as_u16();
                 let code = context.err().code().unwrap_or_default();
-                let message = context.err().message().unwrap_or_default();
+                let message = without_names(context.err().message().unwrap_or_default());
                 let detail = format!("storage answered {status} {code} {message}").trim_end().to_owned();
                 Self { operation, kind: kind_of(operation, status, code), detail }
             }
             SdkError::ConstructionFailure(_) => {
-                Self { operation, kind: StorageErrorKind::Rejected, detail: chain(&error) }
+                Self { operation, kind: StorageErrorKind::Rejected, detail: without_names(&causes(&error)) }
             }
-            _ => Self { operation, kind: StorageErrorKind::Unavailable, detail: chain(&error) },
+            _ => Self {
+                operation,
+                kind: StorageErrorKind::Unavailable,
+                detail: without_names(&causes(&error)),
+            },
         }
     }
 
@@ -92,16 +101,18 @@ fn kind_of(operation: &'static str, status: u16, code: &str) -> StorageErrorKind
     }
 }
 
-/// An error with all its causes on one line. The SDK's own words for a transport error are only "dispatch failure".
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
+/// The words of storage without what may be the key of an object, which is a person's file name: what is in quotes,
+/// and words with a slash. Amazon S3 says what was denied on which resource, with the key
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>).
+fn without_names(words: &str) -> String {
+    // A quote that is not closed hides all that follows.
+    let unquoted: String = words
+        .split('"')
+        .enumerate()
+        .map(|(index, text)| if index % 2 == 0 { text } else { HIDDEN })
+        .collect();
+    let kept = unquoted.split_whitespace().map(|word| if word.contains(['/', '%']) { HIDDEN } else { word });
+    kept.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -130,6 +141,23 @@ mod tests {
             ("ListParts", 403, "AccessDenied", StorageErrorKind::Rejected),
         ] {
             assert_eq!(kind_of(operation, status, code), expected, "{operation} {status} {code}");
+        }
+    }
+
+    #[test]
+    fn words_of_storage_lose_the_names_of_objects() {
+        for (words, expected) in [
+            ("Access Denied.", "Access Denied."),
+            (
+                "User: arn:aws:iam::1:user/me is not authorized to perform: s3:PutObject on resource: \
+                 \"arn:aws:s3:::b/in/my salary.pdf\" because no identity-based policy allows it",
+                "User: […] is not authorized to perform: s3:PutObject on resource: […] because no identity-based \
+                 policy allows it",
+            ),
+            ("no such key: in/my%20salary.pdf", "no such key: […]"),
+            ("broken \"in/my salary.pdf", "broken […]"),
+        ] {
+            assert_eq!(without_names(words), expected);
         }
     }
 }

@@ -13,13 +13,16 @@ use crate::sigv4;
 /// Temporary credentials are renewed when less than this is left of them.
 const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
 
-/// A key pair from the settings. `Debug` does not show the secret.
+/// Keys from the settings. `Debug` does not show the secrets.
 #[derive(Clone)]
 pub struct StaticKeys {
     /// The public half.
     pub access_key_id: String,
     /// The secret half.
     pub secret_access_key: String,
+    /// What temporary keys come with (STS). Nobody renews keys from the settings: when they end, so do signing and
+    /// every call of storage.
+    pub session_token: Option<String>,
 }
 
 impl std::fmt::Debug for StaticKeys {

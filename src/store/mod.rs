@@ -3,7 +3,10 @@
 //! Every write of an upload is a compare-and-set on its version, so any number of gateways may act on one upload.
 //! An intent is on disk before storage acts on it (SQLite: WAL with synchronous FULL; PostgreSQL: synchronous commit).
 
+mod access;
+mod columns;
 mod postgres;
+mod quota;
 mod rows;
 mod sql;
 mod sqlite;
@@ -19,12 +22,13 @@ use time::OffsetDateTime;
 
 use crate::upload::{ChecksumAlgorithm, Fingerprint, PartRecord, S3UploadId, Upload, UploadId};
 use postgres::PostgresStore;
-use sql::SqlStore as _;
+use sql::{SqlQuota as _, SqlStore as _};
 use sqlite::SqliteStore;
 
+pub use quota::{Counter, Limit, OverQuota, Quota, Reserved};
 pub use types::{
-    DatabaseKind, DueUpload, InsertOutcome, Lease, ListFilter, Migrations, ReceivedParts, StoreError,
-    SweepClaim, Written,
+    ApiKeyRecord, DatabaseKind, DueUpload, InsertOutcome, Lease, ListFilter, Migrations, ReceivedParts,
+    StoreError, SweepClaim, TenantRecord, Written,
 };
 
 /// The state of uploads, in the database that the URL names. Cheap to clone.
@@ -50,6 +54,7 @@ macro_rules! on_each {
         }
     };
 }
+use on_each;
 
 impl Store {
     /// Opens the database that the URL names: `sqlite://path`, which is made where there is none, or
@@ -80,12 +85,27 @@ impl Store {
         on_each!(self, store => store.close().await)
     }
 
-    /// Writes a new upload.
+    /// Writes a new upload that takes one upload, and its size, of the quota. A stream's size is 0 here; [`reserve`]
+    /// takes more of the quota as it grows.
+    ///
+    /// Invariant: of any number of calls at once, on any number of gateways, no more get in than the quota allows, and
+    /// an upload that does not get in takes nothing. Calls with a quota take turns within a tenant.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
-    pub async fn insert(&self, upload: &Upload) -> Result<InsertOutcome, StoreError> {
-        on_each!(self, store => store.insert(upload).await)
+    ///
+    /// [`reserve`]: Self::reserve
+    pub async fn insert(&self, upload: &Upload, quota: &Quota) -> Result<InsertOutcome, StoreError> {
+        on_each!(self, store => store.insert(upload, quota).await)
+    }
+
+    /// Raises what an upload takes of the quota to `bytes` in all; what it has already is never lowered. As exact as
+    /// [`insert`](Self::insert).
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn reserve(&self, id: UploadId, bytes: u64, quota: &Quota) -> Result<Reserved, StoreError> {
+        on_each!(self, store => store.reserve(id, bytes, quota).await)
     }
 
     /// Writes what an upload has become, if the version before is still the stored one.
@@ -113,32 +133,34 @@ impl Store {
         on_each!(self, store => store.load(id).await)
     }
 
-    /// The upload that was opened by the init call of this key.
+    /// The upload that was opened by the owner's init call of this key.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn find_by_idempotency_key(
         &self,
         tenant: &str,
+        owner: Option<&str>,
         key: &Fingerprint,
     ) -> Result<Option<Upload>, StoreError> {
-        on_each!(self, store => store.find_by_idempotency_key(tenant, key).await)
+        on_each!(self, store => store.find_by_idempotency_key(tenant, owner, key).await)
     }
 
-    /// The open upload of this content.
+    /// The owner's open upload of this content.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn find_by_fingerprint(
         &self,
         tenant: &str,
+        owner: Option<&str>,
         fingerprint: &Fingerprint,
         size_bytes: Option<u64>,
     ) -> Result<Option<Upload>, StoreError> {
-        on_each!(self, store => store.find_by_fingerprint(tenant, fingerprint, size_bytes).await)
+        on_each!(self, store => store.find_by_fingerprint(tenant, owner, fingerprint, size_bytes).await)
     }
 
-    /// A page of a tenant's uploads, newest first.
+    /// A page of the uploads that the filter names, newest first.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.

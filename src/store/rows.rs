@@ -1,9 +1,7 @@
 //! Domain types to columns and back.
 
-use time::OffsetDateTime;
-use uuid::Uuid;
-
-use super::values::{Row, Value, from_micros, values};
+use super::columns::{Columns, Subject};
+use super::values::{Row, Value, values};
 use super::{DueUpload, StoreError};
 use crate::upload::{
     AbortReason, Checksum, ChecksumAlgorithm, ChecksumType, Failure, Fingerprint, Metadata, ObjectChecksum,
@@ -36,7 +34,14 @@ pub(super) fn new_columns(upload: &Upload) -> Vec<Value<'_>> {
         upload.updated_at,
         upload.expires_at,
         upload.sweep_at,
+        spec.owner.as_deref(),
+        reserved_at_init(upload),
     ]
+}
+
+/// What a new upload takes of quotas, bytes. A stream takes more as it grows.
+pub(super) fn reserved_at_init(upload: &Upload) -> u64 {
+    upload.plan.size_bytes().unwrap_or_default()
 }
 
 /// What [`UPDATE`](super::sql::UPDATE) writes, after the id and the version that must be there.
@@ -140,82 +145,14 @@ fn object_checksum(text: &str) -> Option<ObjectChecksum> {
     Some(ObjectChecksum { algorithm, checksum_type, value: fields.next()?.to_owned() })
 }
 
-/// Reads columns of one row; the first that cannot be understood is named in the error.
-struct Columns<'a> {
-    row: &'a dyn Row,
-    upload: Uuid,
-}
-
-impl Columns<'_> {
-    fn optional_text(&self, column: &str) -> Result<Option<String>, StoreError> {
-        Ok(self.row.text(column)?)
-    }
-
-    fn text(&self, column: &str) -> Result<String, StoreError> {
-        self.optional_text(column)?.ok_or_else(|| self.corrupt(column, "NULL"))
-    }
-
-    fn integer(&self, column: &str) -> Result<i64, StoreError> {
-        self.row.integer(column)?.ok_or_else(|| self.corrupt(column, "NULL"))
-    }
-
-    fn small(&self, column: &str) -> Result<u32, StoreError> {
-        let value = self.integer(column)?;
-        u32::try_from(value).map_err(|_| self.corrupt(column, &value.to_string()))
-    }
-
-    fn parsed<T>(&self, column: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
-        let text = self.text(column)?;
-        parse(&text).ok_or_else(|| self.corrupt(column, &text))
-    }
-
-    fn optional<T>(
-        &self,
-        column: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, StoreError> {
-        let Some(text) = self.optional_text(column)? else { return Ok(None) };
-        parse(&text).map(Some).ok_or_else(|| self.corrupt(column, &text))
-    }
-
-    fn optional_bytes(&self, column: &str) -> Result<Option<u64>, StoreError> {
-        let value = self.row.integer(column)?;
-        value
-            .map(|value| u64::try_from(value).map_err(|_| self.corrupt(column, &value.to_string())))
-            .transpose()
-    }
-
-    fn bytes(&self, column: &str) -> Result<u64, StoreError> {
-        self.optional_bytes(column)?.ok_or_else(|| self.corrupt(column, "NULL"))
-    }
-
-    fn flag(&self, column: &str) -> Result<bool, StoreError> {
-        Ok(self.row.flag(column)?)
-    }
-
-    fn optional_time(&self, column: &str) -> Result<Option<OffsetDateTime>, StoreError> {
-        let value = self.row.integer(column)?;
-        value
-            .map(|value| from_micros(value).ok_or_else(|| self.corrupt(column, &value.to_string())))
-            .transpose()
-    }
-
-    fn time(&self, column: &str) -> Result<OffsetDateTime, StoreError> {
-        self.optional_time(column)?.ok_or_else(|| self.corrupt(column, "NULL"))
-    }
-
-    fn corrupt(&self, column: &str, value: &str) -> StoreError {
-        StoreError::Corrupt { upload: self.upload.to_string(), detail: format!("{column} is {value:?}") }
-    }
-}
-
 pub(super) fn upload(row: &dyn Row) -> Result<Upload, StoreError> {
-    let columns = Columns { row, upload: row.id("id")? };
+    let id = UploadId(row.id("id")?);
+    let columns = Columns { row, of: Subject::Upload(id) };
     let spec = spec(&columns)?;
     let checksum =
         columns.optional("checksum", |text| Checksum::from_base64(spec.checksum_algorithm, text).ok())?;
     Ok(Upload {
-        id: UploadId(columns.upload),
+        id,
         plan: Plan::restore(columns.optional_bytes("size_bytes")?, columns.bytes("part_size_bytes")?),
         sha256: columns.optional("sha256", |text| Sha256Digest::from_hex(text).ok())?,
         checksum,
@@ -238,7 +175,7 @@ pub(super) fn upload(row: &dyn Row) -> Result<Upload, StoreError> {
 
 pub(super) fn due_upload(row: &dyn Row) -> Result<DueUpload, StoreError> {
     let upload = upload(row)?;
-    let attempts = Columns { row, upload: upload.id.0 }.small("sweep_attempts")?;
+    let attempts = Columns { row, of: Subject::Upload(upload.id) }.small("sweep_attempts")?;
     Ok(DueUpload { upload, attempts })
 }
 
@@ -246,6 +183,7 @@ fn spec(columns: &Columns<'_>) -> Result<UploadSpec, StoreError> {
     let name = |text: &str| Fingerprint::new(text.to_owned()).ok();
     Ok(UploadSpec {
         tenant: columns.text("tenant")?,
+        owner: columns.optional_text("owner")?,
         bucket: columns.text("bucket")?,
         key: columns.parsed("object_key", |text| ObjectKey::new(text.to_owned()).ok())?,
         filename: columns.text("filename")?,
@@ -277,7 +215,7 @@ fn failure(columns: &Columns<'_>) -> Result<Option<Failure>, StoreError> {
 }
 
 pub(super) fn part(row: &dyn Row, kind: ChecksumAlgorithm) -> Result<PartRecord, StoreError> {
-    let columns = Columns { row, upload: row.id("upload_id")? };
+    let columns = columns_of_part(row)?;
     Ok(PartRecord {
         number: part_number(&columns)?,
         size_bytes: columns.bytes("size_bytes")?,
@@ -289,8 +227,12 @@ pub(super) fn part(row: &dyn Row, kind: ChecksumAlgorithm) -> Result<PartRecord,
 
 /// The number and the size of a part.
 pub(super) fn received_part(row: &dyn Row) -> Result<(PartNumber, u64), StoreError> {
-    let columns = Columns { row, upload: row.id("upload_id")? };
+    let columns = columns_of_part(row)?;
     Ok((part_number(&columns)?, columns.bytes("size_bytes")?))
+}
+
+fn columns_of_part(row: &dyn Row) -> Result<Columns<'_>, StoreError> {
+    Ok(Columns { row, of: Subject::Upload(UploadId(row.id("upload_id")?)) })
 }
 
 fn part_number(columns: &Columns<'_>) -> Result<PartNumber, StoreError> {

@@ -1,7 +1,10 @@
 //! What the store takes and answers.
 
+use std::fmt;
+
 use time::OffsetDateTime;
 
+use super::OverQuota;
 use crate::upload::{PartSet, State, Upload, UploadId};
 
 /// Which database a URL names.
@@ -50,15 +53,19 @@ pub enum Written {
 pub enum InsertOutcome {
     /// It is on disk.
     Inserted,
-    /// The caller's idempotency key or fingerprint names an upload already.
+    /// The caller's idempotency key or fingerprint names an upload already. Said also when a limit is reached.
     Duplicate,
+    /// It would have passed a limit.
+    OverQuota(OverQuota),
 }
 
 /// Which uploads a page of the list holds, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListFilter {
-    /// Whose uploads.
-    pub tenant: String,
+    /// Whose uploads; none for those of all tenants.
+    pub tenant: Option<String>,
+    /// Only this owner's of them.
+    pub owner: Option<String>,
     /// Only those in this state, as callers see it at `now`: what is overdue counts as expired.
     pub state: Option<State>,
     /// The time of the call.
@@ -109,6 +116,58 @@ pub struct DueUpload {
     pub attempts: u32,
 }
 
+/// An API key as it is stored. Roles and hash are the caller's to understand.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ApiKeyRecord {
+    /// Its public name.
+    pub id: String,
+    /// Whose key it is; none for an operator's.
+    pub tenant: Option<String>,
+    /// What people call it.
+    pub name: String,
+    /// What its holder may do.
+    pub roles: String,
+    /// What its secret hashes to.
+    pub secret_hash: String,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When it was last used, as far as that was written down.
+    pub last_used_at: Option<OffsetDateTime>,
+    /// When it ends.
+    pub expires_at: Option<OffsetDateTime>,
+    /// When it was revoked.
+    pub revoked_at: Option<OffsetDateTime>,
+}
+
+impl fmt::Debug for ApiKeyRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, tenant, name, roles, created_at, last_used_at, expires_at, revoked_at, .. } = self;
+        f.debug_struct("ApiKeyRecord")
+            .field("id", id)
+            .field("tenant", tenant)
+            .field("name", name)
+            .field("roles", roles)
+            .field("created_at", created_at)
+            .field("last_used_at", last_used_at)
+            .field("expires_at", expires_at)
+            .field("revoked_at", revoked_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A tenant as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TenantRecord {
+    /// Its name.
+    pub name: String,
+    /// Its settings, JSON. The caller's to understand.
+    pub settings: String,
+    /// When it was first written.
+    pub created_at: OffsetDateTime,
+    /// When it was last written.
+    pub updated_at: OffsetDateTime,
+}
+
 /// Why the store could not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -125,10 +184,10 @@ pub enum StoreError {
     #[error("the database URL {0:?} is not of the form sqlite://path or postgres://user@host/name")]
     Url(String),
     /// A row that this program did not write.
-    #[error("a row of upload {upload} cannot be read: {detail}")]
+    #[error("a row of {of} cannot be read: {detail}")]
     Corrupt {
-        /// The row's upload.
-        upload: String,
+        /// The upload, API key or tenant that the row is about.
+        of: String,
         /// What is wrong.
         detail: String,
     },

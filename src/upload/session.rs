@@ -15,6 +15,8 @@ use super::{
 pub struct UploadSpec {
     /// Whose upload it is.
     pub tenant: String,
+    /// Within the tenant: the subject of the grant that opened it, never empty; none for the tenant's backend's own.
+    pub owner: Option<String>,
     /// The bucket of the object.
     pub bucket: String,
     /// The key of the object.

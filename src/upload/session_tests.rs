@@ -15,6 +15,7 @@ fn upload(size_bytes: Option<u64>) -> Upload {
     let plan = Plan::new(size_bytes, 10 << 20, &Limits::AWS).unwrap();
     let spec = UploadSpec {
         tenant: "default".to_owned(),
+        owner: None,
         bucket: "uploads".to_owned(),
         key: ObjectKey::new("k".to_owned()).unwrap(),
         filename: "k".to_owned(),

@@ -15,6 +15,7 @@ pub use requests::{
     CompleteRequest, InitRequest, PartToSign, ReportRequest, SignFirst, SignRequest, StoredPart,
 };
 pub use responses::{
-    Completion, Health, PartRange, Progress, ProxiedPart, Readiness, ReceivedPart, SignResponse, SignedPart,
-    UploadCreated, UploadFailure, UploadList, UploadState, UploadStatus, UploadSummary,
+    Completion, FileUrl, Health, PartRange, Progress, ProxiedPart, Readiness, ReceivedPart, SignResponse,
+    SignedPart, SweepReport, SweptOrphan, SweptUpload, UploadCreated, UploadFailure, UploadList, UploadState,
+    UploadStatus, UploadSummary,
 };

@@ -38,6 +38,10 @@ pub struct Problem {
     /// `too_large`, `quota_exceeded`: the limit that was exceeded, in its own unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
+    /// `quota_exceeded`: which limit: `open_uploads`, `bytes_in_flight`, `bytes_per_day`, `grant_uploads`,
+    /// `grant_bytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<String>,
 }
 
 /// One bad field of a request.

@@ -239,6 +239,9 @@ pub struct ProxiedPart {
 pub struct UploadSummary {
     /// The upload's id.
     pub upload_id: Uuid,
+    /// Whose it is: told to those who see the uploads of all tenants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// Where it is in its life.
     pub state: UploadState,
     /// The key of the object.
@@ -268,6 +271,54 @@ pub struct UploadList {
     pub uploads: Vec<UploadSummary>,
     /// Give it as `?cursor=` for the next page; null on the last.
     pub next_cursor: Option<String>,
+}
+
+/// Answer of `GET /upload/{id}/file?redirect=false`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FileUrl {
+    /// A presigned URL of the finished object, as a download under its file name. A secret: do not log it.
+    pub url: String,
+}
+
+/// Answer of `POST /sweep`: what a sweep did, or would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SweepReport {
+    /// Whether nothing was done.
+    pub dry_run: bool,
+    /// Upload by upload.
+    pub actions: Vec<SweptUpload>,
+    /// Multipart uploads in storage that no upload wants.
+    pub orphans: Vec<SweptOrphan>,
+    /// How many old finished uploads were forgotten.
+    pub forgotten: u64,
+}
+
+/// What a sweep did with one upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SweptUpload {
+    /// Which upload.
+    pub upload_id: Uuid,
+    /// `expire`, `abort`, `complete`, or `look` for what may have landed since.
+    pub action: String,
+    /// The state it is in now; null when nothing could be done.
+    pub state: Option<UploadState>,
+    /// Why nothing could be done.
+    pub error: Option<String>,
+}
+
+/// What a sweep did with a multipart upload that no upload wants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SweptOrphan {
+    /// The key of its object.
+    pub key: String,
+    /// Storage's name of it.
+    pub s3_upload_id: String,
+    /// The upload that it was of, where that is known.
+    pub upload_id: Option<Uuid>,
+    /// Whether it was aborted; one that is in no database of ours is only told. Null when that failed.
+    pub aborted: Option<bool>,
+    /// Why it could not be aborted.
+    pub error: Option<String>,
 }
 
 /// Answer of `/healthz`: the process lives.

@@ -3,8 +3,8 @@
 use time::OffsetDateTime;
 
 use super::super::{
-    CompleteCall, Completing, NewUpload, Principal, RequestedPart, Service, ServiceError, SignAtInit,
-    SignedUploadPart, StatusQuery, StatusView, StoredClaim, SweepMode,
+    CompleteCall, Completing, NewUpload, RequestedPart, Service, ServiceError, SignAtInit, SignedUploadPart,
+    StatusQuery, StatusView, StoredClaim, SweepMode,
 };
 use super::gateway::START;
 use super::scenario::File;
@@ -91,7 +91,7 @@ pub(super) enum Told {
 
 /// Makes the call and puts what comes of it into words.
 pub(super) async fn carry_out(service: &Service, call: &Call, file: &File) -> Told {
-    let principal = Principal::open();
+    let principal = service.anybody();
     let query = StatusQuery { refresh: true, parts: false };
     let told = match call {
         Call::Init(_) => service.init(&principal, new_upload(file)).await.map(|initiated| Told::Open {
@@ -200,6 +200,8 @@ fn refusal(error: ServiceError) -> Told {
         error @ (ServiceError::Invalid(_)
         | ServiceError::NotFound
         | ServiceError::TooLarge { .. }
+        | ServiceError::Forbidden(_)
+        | ServiceError::QuotaExceeded { .. }
         | ServiceError::BodyBroken
         | ServiceError::Internal(_)) => Told::Refused(error.to_string()),
     }

@@ -71,6 +71,7 @@ fn upload(number: u8) -> Upload {
         .unwrap();
     let spec = UploadSpec {
         tenant: "default".to_owned(),
+        owner: None,
         bucket: "bucket".to_owned(),
         key: ObjectKey::new(key.to_owned()).unwrap(),
         filename: "f".to_owned(),

@@ -243,7 +243,11 @@ fn rules() -> Rules {
 }
 
 pub(super) fn settings(scenario: &Scenario) -> StorageSettings {
-    let keys = StaticKeys { access_key_id: "id".to_owned(), secret_access_key: "secret".to_owned() };
+    let keys = StaticKeys {
+        access_key_id: "id".to_owned(),
+        secret_access_key: "secret".to_owned(),
+        session_token: None,
+    };
     StorageSettings {
         connection: Connection {
             endpoint: Some("http://model".to_owned()),

@@ -33,7 +33,47 @@ pub(super) async fn list_counts_overdue_uploads_as_expired(store: Store) {
 pub(super) async fn list_shows_one_tenant_only(store: Store) {
     inserted(&store, upload_with(1, |spec| spec.tenant = "a".to_owned())).await;
     inserted(&store, upload_with(2, |spec| spec.tenant = "b".to_owned())).await;
-    assert_eq!(ids(&store, &ListFilter { tenant: "a".to_owned(), ..filter(10) }).await, [1]);
+    assert_eq!(ids(&store, &ListFilter { tenant: Some("a".to_owned()), ..filter(10) }).await, [1]);
+}
+
+/// Uploads of two tenants: 1 is the first's own, 2 and 3 of two owners; 4 is the second's, of an owner of the same name.
+async fn of_owners(store: &Store) {
+    for (number, tenant, owner) in
+        [(1, "a", None), (2, "a", Some("o")), (3, "a", Some("p")), (4, "b", Some("o"))]
+    {
+        let (tenant, owner) = (tenant.to_owned(), owner.map(str::to_owned));
+        inserted(store, upload_with(number, |spec| (spec.tenant, spec.owner) = (tenant, owner))).await;
+    }
+}
+
+pub(super) async fn list_shows_one_owner_only(store: Store) {
+    of_owners(&store).await;
+    let of = |owner: Option<&str>| {
+        let (tenant, owner) = (Some("a".to_owned()), owner.map(str::to_owned));
+        ListFilter { tenant, owner, ..filter(10) }
+    };
+    assert_eq!(ids(&store, &of(Some("o"))).await, [2]);
+    assert_eq!(ids(&store, &of(None)).await, [3, 2, 1]);
+    for (number, state) in (11..).zip(State::ALL) {
+        let owned = upload_with(number, |spec| {
+            (spec.tenant, spec.owner) = ("a".to_owned(), Some("q".to_owned()));
+        });
+        in_state(&store, owned, state).await;
+        assert_eq!(ids(&store, &ListFilter { state: Some(state), ..of(Some("q")) }).await, [number]);
+        assert_eq!(ids(&store, &ListFilter { state: Some(state), ..of(Some("r")) }).await, [0; 0]);
+    }
+}
+
+pub(super) async fn list_shows_all_tenants_to_whoever_may_see_them(store: Store) {
+    of_owners(&store).await;
+    let all = ListFilter { tenant: None, ..filter(2) };
+    assert_eq!(ids(&store, &all).await, [4, 3]);
+    let before = Some(UploadId(Uuid::from_u128(3)));
+    assert_eq!(ids(&store, &ListFilter { before, ..all.clone() }).await, [2, 1]);
+    let open = ListFilter { state: Some(State::Creating), ..all.clone() };
+    assert_eq!(ids(&store, &open).await, [4, 3]);
+    assert_eq!(ids(&store, &ListFilter { state: Some(State::Completed), ..all.clone() }).await, [0; 0]);
+    assert_eq!(ids(&store, &ListFilter { owner: Some("o".to_owned()), ..all }).await, [4, 2]);
 }
 
 pub(super) async fn states_are_counted(store: Store) {

@@ -1,11 +1,14 @@
 //! The contract of the state store: one function a promise, run on every database that we know.
 
+mod access;
 mod databases;
 mod listing;
 mod opening;
 mod outage;
 mod parts;
 mod plans;
+mod quota;
+mod races;
 mod sweep;
 mod uploads;
 
@@ -58,6 +61,7 @@ contracts! {
         concurrent_updates_never_lose_one
         same_id_twice_is_a_duplicate
         idempotency_key_is_unique_per_tenant
+        owners_of_a_tenant_do_not_meet
         fingerprint_is_unique_while_open
         fingerprint_of_another_size_is_another_upload
         fingerprint_is_found_only_while_open
@@ -71,6 +75,8 @@ contracts! {
         list_filters_by_state
         list_counts_overdue_uploads_as_expired
         list_shows_one_tenant_only
+        list_shows_one_owner_only
+        list_shows_all_tenants_to_whoever_may_see_them
         states_are_counted
     }
     store parts {
@@ -102,11 +108,52 @@ contracts! {
         forgetting_takes_the_parts_along
         forgetting_spares_unfinished_uploads
     }
+    store quota {
+        no_more_uploads_are_open_than_allowed
+        only_unfinished_uploads_are_open
+        no_more_bytes_are_in_flight_than_allowed
+        bytes_are_in_flight_until_they_are_gone
+        quotas_are_a_tenants_own
+        lowered_limit_refuses_only_who_takes_more
+        sums_beyond_the_largest_integer_are_no_error
+        counter_stops_at_its_limits
+        counter_counts_without_a_limit
+        refused_upload_is_charged_nowhere
+        duplicate_is_charged_nowhere
+        duplicate_is_told_where_a_limit_is_reached
+        stream_takes_what_it_reserves
+        reservation_is_never_lowered
+        refused_reservation_changes_nothing
+        closed_upload_reserves_nothing
+        counters_are_forgotten_when_their_time_is_over
+    }
+    store access {
+        key_comes_back_as_it_was_written
+        keys_are_listed_newest_first
+        key_is_revoked_once
+        use_of_a_key_is_written_now_and_then
+        key_id_is_unique
+        tenant_comes_back_as_it_was_last_written
+        tenant_is_deleted_once
+        tenant_without_uploads_is_told_from_one_with
+    }
+    url races {
+        no_open_upload_too_many_gets_in
+        no_byte_too_many_gets_in
+        nobody_gets_past_a_counter
+        two_tenants_fill_their_quotas_at_once
+        counters_of_two_tenants_lock_nobody_out
+        reservations_at_once_are_charged_once
+        duplicates_at_once_are_charged_once
+        calls_that_are_given_up_take_all_or_nothing
+    }
     url opening {
         live_database_answers_a_ping
         everything_survives_a_reopening
         empty_database_is_outdated_unless_it_may_be_migrated
         several_gateways_may_migrate_at_once
+        older_uploads_have_no_owner_and_count_for_quotas
+        owner_without_a_name_is_refused
     }
 }
 
@@ -114,6 +161,7 @@ fn spec(size_bytes: Option<u64>) -> (UploadSpec, Plan) {
     let plan = Plan::new(size_bytes, 10 * MIB, &Limits::AWS).unwrap();
     let spec = UploadSpec {
         tenant: "default".to_owned(),
+        owner: None,
         bucket: "uploads".to_owned(),
         key: ObjectKey::new("in/ü +%41/käse.bin".to_owned()).unwrap(),
         filename: "käse \"1\".bin".to_owned(),
@@ -176,7 +224,7 @@ fn listed(number: u32, etag: &str) -> PartRecord {
 }
 
 async fn inserted(store: &Store, upload: Upload) -> Upload {
-    assert_eq!(store.insert(&upload).await.unwrap(), InsertOutcome::Inserted);
+    assert_eq!(store.insert(&upload, &Quota::default()).await.unwrap(), InsertOutcome::Inserted);
     upload
 }
 
@@ -233,7 +281,8 @@ async fn numbers(store: &Store, id: UploadId) -> Vec<u32> {
 }
 
 fn filter(limit: u32) -> ListFilter {
-    ListFilter { tenant: "default".to_owned(), state: None, now: NOW, before: None, limit }
+    let tenant = Some("default".to_owned());
+    ListFilter { tenant, owner: None, state: None, now: NOW, before: None, limit }
 }
 
 async fn ids(store: &Store, filter: &ListFilter) -> Vec<u128> {

@@ -87,6 +87,24 @@ async fn connection_that_was_cut_without_a_word_is_no_place_lost() {
     }
 }
 
+#[tokio::test]
+async fn call_that_was_given_up_takes_nothing_and_holds_nobody_up() {
+    let Some((url, ())) = postgres::url().await else { return };
+    let store = Store::open(&url, 1, Migrations::Run).await.unwrap();
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    other.execute("BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('default', 0))").await.unwrap();
+    let quota = Quota { max_open_uploads: Some(1), ..Quota::default() };
+    let waiting = tokio::spawn({
+        let (store, quota) = (store.clone(), quota.clone());
+        async move { store.insert(&upload(1), &quota).await }
+    });
+    while waiting_calls(&mut other).await == 0 {}
+    waiting.abort();
+    other.execute("ROLLBACK").await.unwrap();
+    assert_eq!(store.insert(&upload(2), &quota).await.unwrap(), InsertOutcome::Inserted);
+    assert_eq!(store.load(upload(1).id).await.unwrap(), None);
+}
+
 /// Passes connections on to `port`. Those that are there at the cut stay open, and nothing comes through any more.
 async fn relay(port: u16, cut: CancellationToken) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -4,6 +4,7 @@ use super::*;
 
 pub(super) async fn new_upload_comes_back_as_it_was_written(store: Store) {
     let (mut spec, plan) = spec(Some(25 * MIB));
+    spec.owner = Some("käthe|1".to_owned());
     spec.overwrite = true;
     spec.fingerprint = name("print ~1");
     spec.idempotency_key = name("key ~1");
@@ -74,7 +75,7 @@ pub(super) async fn concurrent_updates_never_lose_one(store: Store) {
 
 pub(super) async fn same_id_twice_is_a_duplicate(store: Store) {
     let new = inserted(&store, upload(1)).await;
-    assert_eq!(store.insert(&new).await.unwrap(), InsertOutcome::Duplicate);
+    assert_eq!(store.insert(&new, &Quota::default()).await.unwrap(), InsertOutcome::Duplicate);
 }
 
 pub(super) async fn idempotency_key_is_unique_per_tenant(store: Store) {
@@ -84,12 +85,33 @@ pub(super) async fn idempotency_key_is_unique_per_tenant(store: Store) {
     };
     // Whatever became of it: a retried init must not open a second upload.
     let first = in_state(&store, keyed(1, "a"), State::Aborted).await;
-    assert_eq!(store.insert(&keyed(2, "a")).await.unwrap(), InsertOutcome::Duplicate);
+    assert_eq!(store.insert(&keyed(2, "a"), &Quota::default()).await.unwrap(), InsertOutcome::Duplicate);
     let other = inserted(&store, keyed(3, "b")).await;
     let key = name("k").unwrap();
-    assert_eq!(store.find_by_idempotency_key("a", &key).await.unwrap().unwrap().id, first.id);
-    assert_eq!(store.find_by_idempotency_key("b", &key).await.unwrap().unwrap().id, other.id);
-    assert_eq!(store.find_by_idempotency_key("c", &key).await.unwrap(), None);
+    assert_eq!(store.find_by_idempotency_key("a", None, &key).await.unwrap().unwrap().id, first.id);
+    assert_eq!(store.find_by_idempotency_key("b", None, &key).await.unwrap().unwrap().id, other.id);
+    assert_eq!(store.find_by_idempotency_key("c", None, &key).await.unwrap(), None);
+}
+
+pub(super) async fn owners_of_a_tenant_do_not_meet(store: Store) {
+    let (key, print) = (name("k").unwrap(), name("f").unwrap());
+    for (number, owner) in [(1, None), (2, Some("a")), (3, Some("b"))] {
+        let of_owner = |number| {
+            upload_with(number, |spec| {
+                spec.owner = owner.map(str::to_owned);
+                (spec.idempotency_key, spec.fingerprint) = (Some(key.clone()), Some(print.clone()));
+            })
+        };
+        let new = inserted(&store, of_owner(number)).await;
+        let again = store.insert(&of_owner(number + 10), &Quota::default()).await.unwrap();
+        assert_eq!(again, InsertOutcome::Duplicate);
+        let found = store.find_by_idempotency_key("default", owner, &key).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&new));
+        let found = store.find_by_fingerprint("default", owner, &print, Some(25 * MIB)).await.unwrap();
+        assert_eq!(found, Some(new));
+    }
+    assert_eq!(store.find_by_idempotency_key("default", Some("c"), &key).await.unwrap(), None);
+    assert_eq!(store.find_by_fingerprint("default", Some("c"), &print, Some(25 * MIB)).await.unwrap(), None);
 }
 
 fn printed(number: u128) -> Upload {
@@ -98,7 +120,7 @@ fn printed(number: u128) -> Upload {
 
 pub(super) async fn fingerprint_is_unique_while_open(store: Store) {
     let open = in_state(&store, printed(1), State::Open).await;
-    assert_eq!(store.insert(&printed(2)).await.unwrap(), InsertOutcome::Duplicate);
+    assert_eq!(store.insert(&printed(2), &Quota::default()).await.unwrap(), InsertOutcome::Duplicate);
     written(&store, open.completing(NOW).unwrap()).await;
     inserted(&store, printed(2)).await;
 }
@@ -112,7 +134,11 @@ pub(super) async fn fingerprint_of_another_size_is_another_upload(store: Store) 
     stream.plan = Plan::new(None, 10 * MIB, &Limits::AWS).unwrap();
     let stream = inserted(&store, stream).await;
     let found = async |size| {
-        store.find_by_fingerprint("default", &name("f").unwrap(), size).await.unwrap().map(|upload| upload.id)
+        store
+            .find_by_fingerprint("default", None, &name("f").unwrap(), size)
+            .await
+            .unwrap()
+            .map(|upload| upload.id)
     };
     assert_eq!(found(Some(26 * MIB)).await, Some(other.id));
     assert_eq!(found(None).await, Some(stream.id));
@@ -121,7 +147,11 @@ pub(super) async fn fingerprint_of_another_size_is_another_upload(store: Store) 
 
 pub(super) async fn fingerprint_is_found_only_while_open(store: Store) {
     let found = async || {
-        store.find_by_fingerprint("default", &name("f").unwrap(), Some(25 * MIB)).await.unwrap().is_some()
+        store
+            .find_by_fingerprint("default", None, &name("f").unwrap(), Some(25 * MIB))
+            .await
+            .unwrap()
+            .is_some()
     };
     let new = inserted(&store, printed(1)).await;
     assert!(found().await, "creating");

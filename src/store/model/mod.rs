@@ -2,6 +2,8 @@
 //!
 //! It passes the contract of every store (`contract`), so what holds on it holds on them.
 
+mod access;
+mod quota;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -10,7 +12,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use self::tables::{NotUnique, Row};
-use super::{DueUpload, InsertOutcome, Lease, ListFilter, ReceivedParts, StoreError, SweepClaim, Written};
+use super::{DueUpload, Lease, ListFilter, ReceivedParts, StoreError, SweepClaim, Written};
 use crate::model::{Effect, Port};
 use crate::upload::{
     ChecksumAlgorithm, Fingerprint, PartEvidence, PartRecord, S3UploadId, State, Upload, UploadId,
@@ -46,11 +48,6 @@ impl ModelStore {
     }
 
     pub(in crate::store) async fn close(&self) {}
-
-    pub(in crate::store) async fn insert(&self, upload: &Upload) -> Result<InsertOutcome, StoreError> {
-        let upload = upload.clone();
-        self.ask(Effect::Writes, "insert".to_owned(), move |tables| tables.insert(&upload)).await
-    }
 
     pub(in crate::store) async fn update(&self, next: &Upload) -> Result<Written, StoreError> {
         let next = next.clone();
@@ -96,11 +93,12 @@ impl ModelStore {
     pub(in crate::store) async fn find_by_idempotency_key(
         &self,
         tenant: &str,
+        owner: Option<&str>,
         key: &Fingerprint,
     ) -> Result<Option<Upload>, StoreError> {
-        let (tenant, key) = (tenant.to_owned(), Some(key.clone()));
+        let (tenant, owner, key) = (tenant.to_owned(), owner.map(str::to_owned), Some(key.clone()));
         self.find("find by idempotency key", move |upload| {
-            upload.spec.tenant == tenant && upload.spec.idempotency_key == key
+            upload.spec.tenant == tenant && upload.spec.owner == owner && upload.spec.idempotency_key == key
         })
         .await
     }
@@ -108,12 +106,15 @@ impl ModelStore {
     pub(in crate::store) async fn find_by_fingerprint(
         &self,
         tenant: &str,
+        owner: Option<&str>,
         fingerprint: &Fingerprint,
         size_bytes: Option<u64>,
     ) -> Result<Option<Upload>, StoreError> {
-        let (tenant, fingerprint) = (tenant.to_owned(), Some(fingerprint.clone()));
+        let (tenant, owner) = (tenant.to_owned(), owner.map(str::to_owned));
+        let fingerprint = Some(fingerprint.clone());
         self.find("find by fingerprint", move |upload| {
             upload.spec.tenant == tenant
+                && upload.spec.owner == owner
                 && upload.spec.fingerprint == fingerprint
                 && upload.plan.size_bytes() == size_bytes
                 && matches!(upload.state, State::Creating | State::Open)

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::super::{InsertOutcome, ListFilter, SweepClaim, Written};
+use super::super::quota::Usage;
+use super::super::rows::reserved_at_init;
+use super::super::{ApiKeyRecord, ListFilter, SweepClaim, TenantRecord, Written};
 use crate::upload::{PartNumber, PartRecord, State, Upload, UploadId};
 
 /// A row of an upload. Hashes by a stamp of everything in it.
@@ -15,15 +17,17 @@ use crate::upload::{PartNumber, PartRecord, State, Upload, UploadId};
 pub(crate) struct Row {
     stamp: u64,
     pub(crate) attempts: u32,
+    /// What it takes of quotas.
+    pub(super) reserved_bytes: u64,
     pub(crate) upload: Upload,
 }
 
 impl Row {
-    fn new(upload: Upload, attempts: u32) -> Arc<Self> {
+    fn new(upload: Upload, attempts: u32, reserved_bytes: u64) -> Arc<Self> {
         let mut hasher = DefaultHasher::new();
-        attempts.hash(&mut hasher);
+        (attempts, reserved_bytes).hash(&mut hasher);
         hash_upload(&upload, &mut hasher);
-        Arc::new(Self { stamp: hasher.finish(), attempts, upload })
+        Arc::new(Self { stamp: hasher.finish(), attempts, reserved_bytes, upload })
     }
 }
 
@@ -71,6 +75,10 @@ pub(crate) struct Tables {
     parts: BTreeMap<(UploadId, PartNumber), Arc<PartRow>>,
     /// When each job of the fleet is due again.
     jobs: BTreeMap<String, OffsetDateTime>,
+    /// What was counted under each name, and when it is forgotten.
+    pub(super) counters: BTreeMap<String, (Usage, OffsetDateTime)>,
+    pub(super) keys: BTreeMap<String, ApiKeyRecord>,
+    pub(super) tenants: BTreeMap<String, TenantRecord>,
     versions: Versions,
 }
 
@@ -104,13 +112,23 @@ impl Tables {
     }
 
     pub(super) fn put(&mut self, upload: Upload, attempts: u32) {
-        self.uploads.insert(upload.id, Row::new(upload, attempts));
+        let old = self.uploads.get(&upload.id);
+        let reserved_bytes = old.map_or_else(|| reserved_at_init(&upload), |row| row.reserved_bytes);
+        self.uploads.insert(upload.id, Row::new(upload, attempts, reserved_bytes));
+    }
+
+    /// Raises what the upload takes of quotas.
+    pub(super) fn set_reserved(&mut self, id: UploadId, reserved_bytes: u64) {
+        if let Some(row) = self.uploads.get_mut(&id) {
+            *row = Row::new(row.upload.clone(), row.attempts, reserved_bytes);
+        }
     }
 
     /// Whether the upload would break a unique index.
-    fn is_taken(&self, new: &Upload) -> bool {
+    pub(super) fn is_taken(&self, new: &Upload) -> bool {
         let is_live = |upload: &Upload| matches!(upload.state, State::Creating | State::Open);
-        self.uploads().filter(|old| old.id != new.id && old.spec.tenant == new.spec.tenant).any(|old| {
+        let whose = |upload: &Upload| (upload.spec.tenant.clone(), upload.spec.owner.clone());
+        self.uploads().filter(|old| old.id != new.id && whose(old) == whose(new)).any(|old| {
             let same_key =
                 new.spec.idempotency_key.is_some() && old.spec.idempotency_key == new.spec.idempotency_key;
             let same_content = new.spec.fingerprint.is_some()
@@ -120,14 +138,6 @@ impl Tables {
                 && is_live(new);
             same_key || same_content
         })
-    }
-
-    pub(super) fn insert(&mut self, upload: &Upload) -> InsertOutcome {
-        if self.uploads.contains_key(&upload.id) || self.is_taken(upload) {
-            return InsertOutcome::Duplicate;
-        }
-        self.put(upload.clone(), 0);
-        InsertOutcome::Inserted
     }
 
     pub(super) fn update(&mut self, next: &Upload) -> Result<Written, NotUnique> {
@@ -195,7 +205,8 @@ impl Tables {
         self.uploads
             .values()
             .rev()
-            .filter(|row| row.upload.spec.tenant == filter.tenant)
+            .filter(|row| filter.tenant.as_ref().is_none_or(|tenant| row.upload.spec.tenant == *tenant))
+            .filter(|row| filter.owner.is_none() || row.upload.spec.owner == filter.owner)
             .filter(|row| filter.state.is_none_or(|state| seen_as(&row.upload) == state))
             .filter(|row| filter.before.is_none_or(|before| row.upload.id < before))
             .take(filter.limit as usize)

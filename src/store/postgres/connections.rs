@@ -78,7 +78,7 @@ pub(super) async fn migrate(options: &PgConnectOptions, migrations: &Migrator) -
 }
 
 /// A connection of the pool.
-pub(super) struct Lent(PoolConnection<Postgres>);
+pub(in crate::store) struct Lent(PoolConnection<Postgres>);
 
 pub(super) async fn lend(pool: &PgPool) -> Result<Lent, StoreError> {
     Ok(Lent(pool.acquire().await?))

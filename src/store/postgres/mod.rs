@@ -7,17 +7,18 @@ mod connections;
 mod parts;
 
 use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{Connection as _, Postgres, Transaction};
 use time::OffsetDateTime;
 
-use super::sql::{SqlStore, forgettable};
+use super::sql::{SqlStore, SqlTransaction, forgettable};
 use super::values::{Row, Value, bound, values};
 use super::{DueUpload, Migrations, StoreError, SweepClaim, rows};
 use crate::upload::{S3UploadId, Upload, UploadId};
-use connections::{Query, bounded, lend};
+use connections::{Lent, Query, bounded, lend};
 #[cfg(test)]
 pub(super) use parts::{RECORD, REPLACE};
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
+pub(super) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
 
 /// What others are claiming at this moment is passed over, so the sweeps of a fleet do not wait for each other. The
 /// `WITH` keeps the limit: inside `IN` the choice may be made more than once.
@@ -30,6 +31,8 @@ pub(super) const FORGET: &str = concat!(
     forgettable!(),
     " ORDER BY updated_at LIMIT $2 FOR UPDATE SKIP LOCKED) DELETE FROM uploads USING old WHERE uploads.id = old.id"
 );
+/// The lock goes with the transaction. A hash that two tenants share costs them waits, nothing else.
+const TAKE_TURNS: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
 /// Uploads that are forgotten in one statement. Each may have 10,000 parts, and a statement's time is limited.
 const FORGOTTEN_AT_ONCE: u32 = 50;
 
@@ -110,6 +113,17 @@ impl PostgresStore {
 }
 
 impl SqlStore for PostgresStore {
+    type Connection = Lent;
+    type Transaction<'c> = Transaction<'c, Postgres>;
+
+    async fn writer(&self) -> Result<Self::Connection, StoreError> {
+        lend(&self.pool).await
+    }
+
+    async fn begin(connection: &mut Self::Connection) -> Result<Self::Transaction<'_>, StoreError> {
+        bounded(connection.begin()).await
+    }
+
     async fn write(&self, sql: &'static str, values: Vec<Value<'_>>) -> Result<u64, StoreError> {
         self.execute(bound!(sql, values, std::convert::identity)).await
     }
@@ -122,5 +136,32 @@ impl SqlStore for PostgresStore {
     ) -> Result<Vec<T>, StoreError> {
         let rows = self.fetch(bound!(sql, values, std::convert::identity)).await?;
         rows.iter().map(|row| parse(row)).collect()
+    }
+}
+
+impl SqlTransaction for Transaction<'_, Postgres> {
+    async fn take_turns(&mut self, tenant: &str) -> Result<(), StoreError> {
+        bounded(sqlx::query(TAKE_TURNS).bind(tenant).execute(&mut **self)).await?;
+        Ok(())
+    }
+
+    async fn write(&mut self, sql: &'static str, values: Vec<Value<'_>>) -> Result<u64, StoreError> {
+        let query = bound!(sql, values, std::convert::identity);
+        Ok(bounded(query.execute(&mut **self)).await?.rows_affected())
+    }
+
+    async fn read<T>(
+        &mut self,
+        sql: &'static str,
+        values: Vec<Value<'_>>,
+        parse: impl Fn(&dyn Row) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let query = bound!(sql, values, std::convert::identity);
+        let rows = bounded(query.fetch_all(&mut **self)).await?;
+        rows.iter().map(|row| parse(row)).collect()
+    }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        bounded(self.commit()).await
     }
 }

@@ -5,17 +5,19 @@ mod parts;
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{Connection as _, Sqlite, Transaction};
 use time::OffsetDateTime;
 
-use super::sql::{SqlStore, forgettable};
+use super::sql::{SqlStore, SqlTransaction, forgettable};
 use super::values::{Row, Value, bound, values};
 use super::{DueUpload, Migrations, StoreError, SweepClaim, rows};
 use crate::upload::{S3UploadId, Upload, UploadId};
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+pub(super) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 
 const READERS: u32 = 4;
 /// How long a call waits for a connection or a lock before the database counts as out of reach.
@@ -135,6 +137,18 @@ impl SqliteStore {
 }
 
 impl SqlStore for SqliteStore {
+    type Connection = PoolConnection<Sqlite>;
+    type Transaction<'c> = Transaction<'c, Sqlite>;
+
+    async fn writer(&self) -> Result<Self::Connection, StoreError> {
+        Ok(self.writer.acquire().await?)
+    }
+
+    async fn begin(connection: &mut Self::Connection) -> Result<Self::Transaction<'_>, StoreError> {
+        // Other processes write the same file: from here on they wait, and what is read stays true.
+        Ok(connection.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
     async fn write(&self, sql: &'static str, values: Vec<Value<'_>>) -> Result<u64, StoreError> {
         Ok(bound!(sql, values, text_of).execute(&self.writer).await?.rows_affected())
     }
@@ -147,6 +161,31 @@ impl SqlStore for SqliteStore {
     ) -> Result<Vec<T>, StoreError> {
         let rows = bound!(sql, values, text_of).fetch_all(&self.readers).await?;
         rows.iter().map(|row| parse(row)).collect()
+    }
+}
+
+impl SqlTransaction for Transaction<'_, Sqlite> {
+    async fn take_turns(&mut self, _: &str) -> Result<(), StoreError> {
+        // There is one writer at a time, whoever's the uploads are.
+        Ok(())
+    }
+
+    async fn write(&mut self, sql: &'static str, values: Vec<Value<'_>>) -> Result<u64, StoreError> {
+        Ok(bound!(sql, values, text_of).execute(&mut **self).await?.rows_affected())
+    }
+
+    async fn read<T>(
+        &mut self,
+        sql: &'static str,
+        values: Vec<Value<'_>>,
+        parse: impl Fn(&dyn Row) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = bound!(sql, values, text_of).fetch_all(&mut **self).await?;
+        rows.iter().map(|row| parse(row)).collect()
+    }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.commit().await?)
     }
 }
 

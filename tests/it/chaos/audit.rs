@@ -8,7 +8,7 @@ use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use partgate::app::service;
 use partgate::clock::{Clock, ManualClock};
 use partgate::config::Settings;
-use partgate::service::{ListQuery, Principal, Service, SweepMode, SweepReport};
+use partgate::service::{ListQuery, Service, SweepMode, SweepReport};
 use partgate::store::Migrations;
 use partgate::upload::{State, Upload};
 use reqwest::Method;
@@ -311,8 +311,8 @@ async fn rows(service: &Service) -> BTreeMap<String, Upload> {
     let mut rows = BTreeMap::new();
     let mut before = None;
     loop {
-        let query = ListQuery { state: None, before, limit: 500 };
-        let page = service.list(&Principal::open(), query).await.unwrap();
+        let query = ListQuery { tenant: None, state: None, before, limit: 500 };
+        let page = service.list(&service.anybody(), query).await.unwrap();
         rows.extend(page.uploads.into_iter().map(|(upload, _)| (upload.id.to_string(), upload)));
         match page.next {
             Some(next) => before = Some(next),

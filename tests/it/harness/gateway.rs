@@ -101,6 +101,11 @@ impl Gateway {
         (self.url, self.stop, self.server) = (url, stop, server);
     }
 
+    /// Other settings, from the next restart on.
+    pub(crate) fn change(&mut self, options: Options) {
+        self.options = options;
+    }
+
     /// A second gateway over the same database and bucket; answers its URL. It stops with this one.
     pub(crate) async fn another(&self) -> String {
         let (url, stop, _) = run(&self.options, &self.data, &self.place(), &self.clock).await;
@@ -199,7 +204,7 @@ async fn run(
     let url = format!("http://{}", app.address().unwrap());
     let stop = CancellationToken::new();
     let token = stop.clone();
-    let server = tokio::spawn(async move { app.run(token).await.unwrap() });
+    let server = tokio::spawn(async move { app.run(token).await });
     (url, stop, server)
 }
 

@@ -12,6 +12,6 @@ export {
   type UploadOptions,
   type Uploaded,
 } from './types.js';
-export { type Unfinished, findUnfinished } from './unfinished.js';
+export { type Unfinished, findUnfinished, forgetTokens } from './unfinished.js';
 export { Upload } from './upload/upload.js';
 export type { ChecksumAlgorithm, Completion, Problem } from './wire.js';

@@ -44,6 +44,16 @@ export function sleep(ms: number, signal: AbortSignal, wake?: (end: () => void) 
   });
 }
 
+/** The value, unless `signal` is aborted before: then its reason is thrown. */
+export function unlessAborted<T>(value: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+    void value.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
 /** A fresh id for a call that may be repeated. `crypto.randomUUID` needs a secure context. */
 export function randomId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

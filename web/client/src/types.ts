@@ -11,8 +11,10 @@ export interface GatewayOptions {
   /** Sent with every call to the gateway (never to storage); a function is asked before each call. */
   headers?: HeadersInit | (() => HeadersInit | Promise<HeadersInit>);
   /**
-   * Gives the bearer token for the gateway. Asked before the first call, and once more when the gateway answers 401
-   * (`expired: true`). A token that init answers is used for its upload from then on.
+   * Gives the bearer token for the gateway: a grant of the app's backend. Asked before the first call of an upload, and
+   * once more when the gateway answers 401 (`expired: true`). The token that init answers is used for the rest of its
+   * upload; this one is fallen back to when that is refused. Rejecting stops the upload as `unauthorized`, but for the
+   * `TypeError` of a fetch without network, which is tried again.
    */
   fetchToken?: (why: { expired: boolean }) => string | Promise<string>;
 }
@@ -39,6 +41,11 @@ export interface UploadOptions extends GatewayOptions {
   maxConnections?: number;
   /** Go on with exactly this upload; the file is proven to be the same first, else `file_changed`. */
   uploadId?: string;
+  /**
+   * The own token of the upload `uploadId`, where somebody else opened it: an app's backend gives its page both. No other
+   * credentials are needed then, but to begin anew.
+   */
+  token?: string;
   /** `restart` aborts an unfinished upload of the same file and begins anew; default `resume`. */
   unfinished?: 'resume' | 'restart';
   /** Remember unfinished uploads in this browser, so that a reload goes on with them; default `true`. */
@@ -141,6 +148,8 @@ export interface Notice {
     | 'not_comparable'
     /** The gateway did not answer and the next is used, or it answers again. */
     | 'gateway_trouble'
+    /** The gateway answered 429: calls wait as long as it says, parts under way go on. */
+    | 'slow_down'
     /** The browser may not read ETags: the bucket's CORS does not expose them. Uploads work without. */
     | 'etag_hidden';
   readonly message: string;

@@ -1,7 +1,7 @@
 import { UploadError } from './errors.js';
 import { Gateway } from './gateway/gateway.js';
 import { findHandle, removeHandle } from './memory/handles.js';
-import { type UploadRecord, keyOf, records, removeRecord } from './memory/records.js';
+import { type UploadRecord, keyOf, records, removeRecord, removeTokens } from './memory/records.js';
 import type { GatewayOptions, UploadOptions } from './types.js';
 import type { UploadStatus, UploadSummary } from './wire.js';
 
@@ -43,44 +43,47 @@ export async function findUnfinished(options: GatewayOptions & { all?: boolean }
   const { all, ...gatewayOptions } = options;
   const { signal } = new AbortController();
   const remembered = records(Gateway.nameOf(gatewayOptions));
+  const gateway = new Gateway(gatewayOptions, GIVE_UP_AFTER_MS);
   const found = await Promise.all(
     remembered.map(async (record) => {
-      const status = await ask(gatewayOptions, record.uploadId, record.token, true, signal);
+      gateway.adoptToken(record.uploadId, record.token);
+      const status = await ask(gateway, record.uploadId, true, signal);
       if (status === null) forget(record);
       return status === null ? null : known(gatewayOptions, record, status, await findHandle(recordKey(record)));
     }),
   );
-  const listed = all === true ? await listOthers(gatewayOptions, remembered, signal) : [];
+  const listed = all === true ? await listOthers(gateway, gatewayOptions, remembered, signal) : [];
   return [...found, ...listed].filter((unfinished) => unfinished !== null);
+}
+
+/**
+ * When somebody signs out: forgets the tokens that this browser remembers with unfinished uploads. They can still be gone
+ * on with, by whoever has credentials for it. Uploads that run are not stopped.
+ */
+export function forgetTokens(options: Pick<GatewayOptions, 'gateway'> = {}): void {
+  removeTokens(Gateway.nameOf(options));
 }
 
 /** What the gateway lists beside those that are remembered. */
 async function listOthers(
+  gateway: Gateway,
   options: GatewayOptions,
   remembered: readonly UploadRecord[],
   signal: AbortSignal,
 ): Promise<(Unfinished | null)[]> {
-  const { uploads } = await new Gateway(options, GIVE_UP_AFTER_MS).list('open', LISTED, signal);
+  const { uploads } = await gateway.list('open', LISTED, signal);
   const ids = new Set(remembered.map((record) => record.uploadId));
   const others = uploads.filter((upload: UploadSummary) => !ids.has(upload.upload_id) && upload.size !== null);
   return Promise.all(
     others.map(async ({ upload_id: uploadId }) => {
-      const status = await ask(options, uploadId, null, false, signal);
+      const status = await ask(gateway, uploadId, false, signal);
       return status === null ? null : foreign(options, status);
     }),
   );
 }
 
 /** Its status while it can be gone on with; `null` when that is over. `refresh`: parts that no tab lived to report count. */
-async function ask(
-  options: GatewayOptions,
-  uploadId: string,
-  token: string | null,
-  refresh: boolean,
-  signal: AbortSignal,
-): Promise<UploadStatus | null> {
-  const gateway = new Gateway(options, GIVE_UP_AFTER_MS);
-  gateway.adoptToken(token);
+async function ask(gateway: Gateway, uploadId: string, refresh: boolean, signal: AbortSignal): Promise<UploadStatus | null> {
   try {
     const status = await gateway.status(uploadId, { refresh, parts: false }, signal);
     return status.state === 'open' || status.state === 'creating' || status.state === 'completing' ? status : null;
@@ -109,7 +112,7 @@ function known(options: GatewayOptions, record: UploadRecord, status: UploadStat
     },
     async abort() {
       const gateway = new Gateway(options, GIVE_UP_AFTER_MS);
-      gateway.adoptToken(record.token);
+      gateway.adoptToken(uploadId, record.token);
       await gateway.abort(uploadId, new AbortController().signal);
       forget(record);
     },

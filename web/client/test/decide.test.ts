@@ -46,9 +46,13 @@ const table: [name: string, seen: Seen, history: History, expected: Action][] = 
   ['busy', gateway(503, 'overloaded', { retryAfterMs: 1000 }), history(), { do: 'back_off', retryAfterMs: 1000 }],
   ['a proxy before a gateway that restarts', gateway(502, ''), history(), { do: 'back_off', retryAfterMs: null }],
   ['502 of the gateway itself', gateway(502, 'storage_rejected'), history(), { do: 'stop', why: 'rejected' }],
+  ['too many calls', gateway(429, 'rate_limited', { retryAfterMs: 7000 }), history(), { do: 'back_off', retryAfterMs: 7000 }],
+  ['a call that came too slowly', gateway(408, 'request_timeout'), history(), { do: 'back_off', retryAfterMs: null }],
   ['a bug', gateway(500, 'internal'), history(), { do: 'back_off', retryAfterMs: null }],
   ['a bug that stays', gateway(500, 'internal'), history({ internalErrors: 4 }), { do: 'stop', why: 'rejected' }],
   ['quota', gateway(403, 'quota_exceeded'), history(), { do: 'stop', why: 'rejected' }],
+  ['a right that the caller lacks', gateway(403, 'forbidden'), history(), { do: 'stop', why: 'rejected' }],
+  ['another host is meant', gateway(421, 'misdirected_request'), history(), { do: 'stop', why: 'rejected' }],
   ['too large', gateway(413, 'too_large'), history(), { do: 'stop', why: 'rejected' }],
 ];
 

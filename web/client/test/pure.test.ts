@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { hashBlob } from '../src/hashing/algorithms.js';
 import { fromHex, toBase64, toHex } from '../src/hashing/bytes.js';
 import { fullObject } from '../src/hashing/combine.js';
-import { backoffMs } from '../src/transfer/backoff.js';
+import { backoffMs, toldMs } from '../src/transfer/backoff.js';
 import { Concurrency } from '../src/transfer/concurrency.js';
 import { Grid } from '../src/transfer/grid.js';
 import { PartSet } from '../src/transfer/part-set.js';
@@ -18,6 +18,10 @@ test('backoff doubles up to thirty seconds and takes a random share', () => {
   const ceilings = [1, 2, 3, 4, 5, 6, 7, 8, 99].map((failures) => backoffMs(failures, 1));
   assert.deepEqual(ceilings, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
   assert.equal(backoffMs(3, 0.25), 500);
+});
+
+test('who is told to wait never comes earlier, and not all at the same moment', () => {
+  assert.deepEqual([toldMs(0, 0), toldMs(0, 1), toldMs(8_000, 0), toldMs(8_000, 1)], [0, 500, 8_000, 10_000]);
 });
 
 test('the window starts at 16, lasts ten seconds, and never a third of the life of a URL', () => {

@@ -149,8 +149,8 @@ const app = {
   abort: (run: number) => runs[run]!.upload.abort(),
   signal: (run: number) => runs[run]!.stop.abort(),
 
-  async unfinished(gateway: string, all: boolean) {
-    const found = await findUnfinished({ gateway, all });
+  async unfinished(caller: { gateway: string; headers: Record<string, string> }, all: boolean) {
+    const found = await findUnfinished({ ...caller, all });
     return found.map(({ uploadId, name, size, storedBytes, remembered }) => ({ uploadId, name, size, storedBytes, remembered }));
   },
 };

@@ -1,9 +1,10 @@
 /** The gateway under test: the real `partgate serve`. */
-import { createHash } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import { createHash, createHmac } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import type { Completion, UploadList, UploadStatus } from '../../client/src/wire.js';
+import type { Completion, InitRequest, UploadCreated, UploadList, UploadStatus } from '../../client/src/wire.js';
 import { PARTGATE } from './means.js';
 import { freePort } from './ports.js';
 import { Server } from './server.js';
@@ -12,17 +13,38 @@ import type { Store } from './store.js';
 /** Settings over the usual ones: `{ 'urls.ttl': '2s' }`. */
 export type Settings = Record<string, string>;
 
+/** Whether callers must prove who they are. */
+export type Auth = 'open' | 'required';
+
+/** What tests that say nothing else run with. */
+export const AUTH = (process.env['TEST_AUTH'] ?? 'open') as Auth;
+
+/** What grants are signed with. */
+const GRANT_SECRET = 'the-secret-of-the-app-that-the-tests-play';
+
+const REQUIRED: Settings = {
+  'auth.mode': 'required',
+  'auth.token_secrets': `e2e:${'0123456789abcdef'.repeat(4)}`,
+  'auth.issuers.app.secret': GRANT_SECRET,
+  'auth.issuers.app.tenant': 'default',
+};
+
 export class Gateway {
   readonly url: string;
   readonly server: Server;
+  /** An API key; none where nobody is asked for one. */
+  readonly key: string | null;
+  readonly #config: string | null;
 
-  private constructor(url: string, server: Server) {
+  private constructor(url: string, server: Server, config: string | null, key: string | null) {
     this.url = url;
     this.server = server;
+    this.#config = config;
+    this.key = key;
   }
 
   /** Starts one whose clients reach storage at `publicEndpoint`. Those of one folder share a database. */
-  static async start(folder: string, store: Store, publicEndpoint: string, settings: Settings = {}): Promise<Gateway> {
+  static async start(folder: string, store: Store, publicEndpoint: string, settings: Settings = {}, auth: Auth = AUTH): Promise<Gateway> {
     mkdirSync(folder, { recursive: true });
     const port = await freePort();
     const url = `http://127.0.0.1:${port}`;
@@ -36,8 +58,10 @@ export class Gateway {
       'storage.bucket': store.name,
       'storage.access_key_id': store.accessKeyId,
       'storage.secret_access_key': store.secretAccessKey,
+      ...(auth === 'required' ? REQUIRED : {}),
       ...settings,
     }));
+    const key = auth === 'required' ? createKey(config) : null;
     const server = await Server.start({
       program: PARTGATE,
       arguments: ['serve', '--config', config],
@@ -45,7 +69,7 @@ export class Gateway {
       log: join(folder, `gateway-${port}.log`),
       ready: async () => (await fetch(`${url}/readyz`)).ok,
     });
-    return new Gateway(url, server);
+    return new Gateway(url, server, config, key);
   }
 
   /** `partgate dev`: gateway and store in one process, with nothing in between. */
@@ -60,7 +84,23 @@ export class Gateway {
       log: join(folder, 'dev.log'),
       ready: async () => (await fetch(`${url}/readyz`)).ok,
     });
-    return new Gateway(url, server);
+    return new Gateway(url, server, null, null);
+  }
+
+  /** What says who calls. */
+  get headers(): Record<string, string> {
+    return this.key === null ? {} : { authorization: `Bearer ${this.key}` };
+  }
+
+  /** Ends an API key, at once. */
+  revoke(key: string): void {
+    const [, id] = /^pgk_([^_]+)_/.exec(key) ?? [];
+    execFileSync(PARTGATE, ['key', 'revoke', '--config', this.#config!, id!], { stdio: 'pipe' });
+  }
+
+  /** Another API key. */
+  newKey(...roles: string[]): string {
+    return createKey(this.#config!, ...roles);
   }
 
   async list(state?: string): Promise<UploadList['uploads']> {
@@ -76,9 +116,22 @@ export class Gateway {
     return this.#call('POST', `/upload/${uploadId}/complete`, {});
   }
 
+  /** Opens an upload, as an app's backend does. */
+  init(request: InitRequest): Promise<UploadCreated> {
+    return this.#call('POST', '/upload/init', request);
+  }
+
+  abort(uploadId: string): Promise<void> {
+    return this.#call('DELETE', `/upload/${uploadId}`);
+  }
+
   /** What a person gets who downloads the object. */
   async download(uploadId: string): Promise<{ size: number; sha256: string; disposition: string; type: string }> {
-    const answer = await fetch(`${this.url}/upload/${uploadId}/file`);
+    const told = await fetch(`${this.url}/upload/${uploadId}/file`, { headers: this.headers, redirect: 'manual' });
+    const location = told.headers.get('location');
+    if (location === null) throw new Error(`the download of ${uploadId} answers ${told.status}: ${await told.text()}`);
+    // Storage is not told who asks; the address is signed.
+    const answer = await fetch(location);
     if (!answer.ok) throw new Error(`the download of ${uploadId} answers ${answer.status}: ${await answer.text()}`);
     const hash = createHash('sha256');
     let size = 0;
@@ -96,13 +149,27 @@ export class Gateway {
   }
 
   async #call<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const json = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
-    const answer = await fetch(`${this.url}${path}`, { method, ...json });
+    const json = body === undefined ? {} : { body: JSON.stringify(body) };
+    const headers = { ...this.headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
+    const answer = await fetch(`${this.url}${path}`, { method, headers, ...json });
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
-    return (await answer.json()) as T;
+    return (answer.status === 204 ? undefined : await answer.json()) as T;
   }
 }
 
 function toml(settings: Settings): string {
   return Object.entries(settings).map(([name, value]) => `${name} = ${JSON.stringify(value)}\n`).join('');
+}
+
+function createKey(config: string, ...roles: string[]): string {
+  const role = roles.length === 0 ? [] : ['--role', roles.join(',')];
+  return execFileSync(PARTGATE, ['key', 'create', '--config', config, '--tenant', 'default', ...role], { encoding: 'utf8', stdio: 'pipe' }).trim();
+}
+
+/** A grant, as an app's backend signs it: `web/client/README.md` has the same lines. */
+export function grant(claims: Record<string, unknown> = {}): string {
+  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const usual = { aud: 'partgate', sub: 'somebody', exp: Math.floor(Date.now() / 1_000) + 600 };
+  const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode({ ...usual, ...claims })}`;
+  return `${signed}.${createHmac('sha256', GRANT_SECRET).update(signed).digest('base64url')}`;
 }

@@ -22,10 +22,10 @@ async function bareLoop(scene: Scene, path: string): Promise<Sent> {
   const page = await (await scene.device()).newPage();
   await page.goto(scene.site.url);
   await page.locator('#files').setInputFiles(path);
-  return page.evaluate(async (gateway) => {
+  return page.evaluate(async ({ gateway, headers: caller }) => {
     const file = document.querySelector<HTMLInputElement>('#files')!.files![0]!;
     const post = async (path: string, body: unknown) => {
-      const headers = { 'content-type': 'application/json' };
+      const headers = { ...caller, 'content-type': 'application/json' };
       return (await fetch(gateway + path, { method: 'POST', headers, body: JSON.stringify(body) })).json();
     };
     const init = { filename: file.name, size: file.size, checksum_algorithm: 'none', part_size: 5 * 1024 * 1024 };
@@ -44,7 +44,7 @@ async function bareLoop(scene: Scene, path: string): Promise<Sent> {
       );
     }
     return { uploadId, key, answers };
-  }, scene.gatewayProxy.url);
+  }, scene.caller);
 }
 
 it('a bare loop uploads a file bit by bit', async (scene) => {

@@ -14,6 +14,9 @@ export interface Seen {
   method: string;
   /** Without the query. */
   path: string;
+  /** As it was asked for, with its query. */
+  url: string;
+  authorization: string | null;
   /** The number of the part that a PUT sends. */
   part: number | null;
   /** Bytes of the body that came from the client. */
@@ -171,6 +174,8 @@ export class Proxy {
     const seen: Seen = {
       method: incoming.method!,
       path: decodeURIComponent(url.pathname),
+      url: incoming.url!,
+      authorization: incoming.headers.authorization ?? null,
       // A file of one PUT is its own first part. A preflight names a part too, but it is none.
       part: incoming.method === 'PUT' ? Number(url.searchParams.get('partNumber') ?? 1) : null,
       bytes: 0,

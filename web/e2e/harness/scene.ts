@@ -8,7 +8,7 @@ import type { Browser, BrowserContext } from 'playwright-core';
 
 import { type Complaints, launch, listen } from './browser.js';
 import { sparse, type TestFile, write } from './files.js';
-import { Gateway, type Settings } from './gateway.js';
+import { type Auth, Gateway, type Settings } from './gateway.js';
 import { Proxy } from './proxy.js';
 import { LIBRARY_PAGE } from './means.js';
 import { multiparts, objects } from './s3.js';
@@ -16,12 +16,11 @@ import { serve, type Site } from './static.js';
 import { startStore, STORE, type Store, type StoreName } from './store.js';
 import { Tab } from './tab.js';
 
-
-
-
 export interface TestOptions {
   /** Settings of the gateway over the usual ones. */
   settings?: Settings;
+  /** Whether callers must prove who they are; default: as `TEST_AUTH` says. */
+  auth?: Auth;
   /** The stores that it is for; default: all. */
   stores?: StoreName[];
   /** Milliseconds; default one minute. */
@@ -57,7 +56,7 @@ export function stage(): (name: string, run: (scene: Scene) => Promise<void>, op
     if (!(options.stores ?? [STORE]).includes(STORE)) return;
     test(name, { timeout: options.timeout ?? 60_000 }, async () => {
       count += 1;
-      const scene = await Scene.set(shared!, join(folder, `${count}`), options.settings);
+      const scene = await Scene.set(shared!, join(folder, `${count}`), options);
       try {
         await run(scene);
         scene.expectNoComplaints();
@@ -100,9 +99,9 @@ export class Scene {
     this.#gateways.push(gateway);
   }
 
-  static async set(stage: Stage, folder: string, settings: Settings = {}): Promise<Scene> {
+  static async set(stage: Stage, folder: string, { settings = {}, auth }: TestOptions): Promise<Scene> {
     const storeProxy = await Proxy.before(stage.store.endpoint);
-    const gateway = await Gateway.start(folder, stage.store, storeProxy.url, settings);
+    const gateway = await Gateway.start(folder, stage.store, storeProxy.url, settings, auth);
     const gatewayProxy = await Proxy.before(gateway.url);
     return new Scene(stage, folder, settings, [storeProxy, gatewayProxy], gateway);
   }
@@ -116,7 +115,7 @@ export class Scene {
 
   /** Another gateway over the same database and store, with a proxy before it. */
   async anotherGateway(): Promise<{ gateway: Gateway; proxy: Proxy }> {
-    const gateway = await Gateway.start(this.#folder, this.store, this.storeProxy.url, this.#settings);
+    const gateway = await Gateway.start(this.#folder, this.store, this.storeProxy.url, this.#settings, this.gateway.key === null ? 'open' : 'required');
     const proxy = await Proxy.before(gateway.url);
     this.#gateways.push(gateway);
     this.#proxies.push(proxy);
@@ -127,14 +126,26 @@ export class Scene {
   async device(): Promise<BrowserContext> {
     const context = await this.browser.newContext({ acceptDownloads: true });
     this.#contexts.push({ context, complaints: listen(context) });
+    if (process.env['E2E_DIST']) {
+      const files = join(process.env['PARTGATE_ROOT']!, 'web/page/dist');
+      await context.route(/\/page\/[\w.-]+$/, async (route) => {
+        const path = join(files, basename(new URL(route.request().url()).pathname));
+        await route.fulfill({ response: await route.fetch(), body: readFileSync(path) });
+      });
+    }
     return context;
   }
 
   /** A tab with the library page, on a device of its own unless one is given. */
   async tab(context?: BrowserContext): Promise<Tab> {
-    const tab = await Tab.open(context ?? (await this.device()), this.site.url, this.gatewayProxy.url);
+    const tab = await Tab.open(context ?? (await this.device()), this.site.url, this.gatewayProxy.url, this.gateway.headers);
     this.#tabs.push(tab);
     return tab;
+  }
+
+  /** Where the library finds the gateway, and who calls. */
+  get caller(): { gateway: string; headers: Record<string, string> } {
+    return { gateway: this.gatewayProxy.url, headers: this.gateway.headers };
   }
 
   path(name: string): string {
@@ -175,7 +186,10 @@ export class Scene {
       for (const report of worth) console.error('upload:', JSON.stringify(report));
     }
     for (const proxy of this.#proxies) {
-      const seen = proxy.seen.map((seen) => JSON.stringify({ ...seen, path: basename(seen.path), at: new Date(seen.at).toISOString().slice(14, 23) }));
+      // Addresses are signed, and what authorizes is a secret: neither tells more than the path does.
+      const seen = proxy.seen.map(({ url: _, authorization, path, at, ...seen }) =>
+        JSON.stringify({ ...seen, path: basename(path), authorized: authorization !== null, at: new Date(at).toISOString().slice(14, 23) }),
+      );
       console.error(`proxy ${proxy.url}:\n${tail(seen.join('\n'), 25)}`);
     }
     for (const gateway of this.#gateways) console.error(`gateway ${gateway.url}:\n${tail(gateway.server.log, 15)}`);

@@ -15,15 +15,18 @@ export class Tab {
   /** Numbers that cannot be, of every report so far. */
   readonly lies: string[] = [];
   readonly #gateway: string;
+  readonly #headers: Record<string, string>;
 
-  private constructor(page: Page, gateway: string) {
+  private constructor(page: Page, gateway: string, headers: Record<string, string>) {
     this.page = page;
     this.#gateway = gateway;
+    this.#headers = headers;
   }
 
-  static async open(context: BrowserContext, url: string, gateway: string): Promise<Tab> {
+  /** `headers` say who calls the gateway. */
+  static async open(context: BrowserContext, url: string, gateway: string, headers: Record<string, string>): Promise<Tab> {
     const page = await context.newPage();
-    const tab = new Tab(page, gateway);
+    const tab = new Tab(page, gateway, headers);
     await page.goto(url);
     await tab.#ready();
     return tab;
@@ -51,13 +54,13 @@ export class Tab {
   }
 
   async begin(index: number, options: Options = {}): Promise<Run> {
-    const all = { gateway: this.#gateway, ...options };
+    const all = { gateway: this.#gateway, headers: this.#headers, ...options };
     return new Run(this, await this.page.evaluate(([index, options]) => app.begin(index, options), [index, all] as const));
   }
 
   /** Uploads everything that was chosen, through a queue. */
   async beginQueue(options: Options = {}): Promise<void> {
-    const all = { gateway: this.#gateway, ...options };
+    const all = { gateway: this.#gateway, headers: this.#headers, ...options };
     await this.page.evaluate((options) => app.beginQueue(options), all);
   }
 
@@ -66,7 +69,7 @@ export class Tab {
   }
 
   unfinished(all = false): Promise<Awaited<ReturnType<App['unfinished']>>> {
-    return this.page.evaluate(([gateway, all]) => app.unfinished(gateway, all), [this.#gateway, all] as const);
+    return this.page.evaluate(([caller, all]) => app.unfinished(caller, all), [{ gateway: this.#gateway, headers: this.#headers }, all] as const);
   }
 
   reports(): Promise<Report[]> {

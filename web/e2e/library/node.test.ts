@@ -18,7 +18,7 @@ it('a file of Node arrives bit by bit, past a corrupted part', async (scene) => 
   const { Upload } = await library;
   const trap = scene.storeProxy.trap(({ part }) => part === 2, { do: 'corrupt', at: MIB });
   const file = await scene.file('a.bin', 22 * MIB);
-  const upload = new Upload(await openAsBlob(file.path), { gateway: scene.gatewayProxy.url, name: 'a.bin', partSize, sha256: true });
+  const upload = new Upload(await openAsBlob(file.path), { ...scene.caller, name: 'a.bin', partSize, sha256: true });
   const { completion, proven, retries } = await upload.start().done;
   assert.deepEqual([proven, retries, trap.hits], [['size', 'checksum', 'sha256'], 1, 1]);
   assert.equal((await scene.gateway.download(completion.upload_id)).sha256, file.sha256);
@@ -26,7 +26,7 @@ it('a file of Node arrives bit by bit, past a corrupted part', async (scene) => 
 
 it('a queue of Node sends many files', async (scene) => {
   const { UploadQueue } = await library;
-  const queue = new UploadQueue({ gateway: scene.gatewayProxy.url });
+  const queue = new UploadQueue(scene.caller);
   const files = await Promise.all([0, 1, 1_000, 12 * MIB].map((size, index) => scene.file(`${index}.bin`, size, index)));
   const uploads = [];
   for (const { path } of files) uploads.push(queue.add(await openAsBlob(path), { name: path.split('/').at(-1)! }));
@@ -46,7 +46,7 @@ it('what was begun in a browser is gone on with in Node', async (scene) => {
   const { uploadId } = await run.stored(2);
   await tab.page.close();
   others.drop();
-  const upload = new Upload(await openAsBlob(file.path), { gateway: scene.gatewayProxy.url, name: 'b.bin', partSize });
+  const upload = new Upload(await openAsBlob(file.path), { ...scene.caller, name: 'b.bin', partSize });
   const { resumedParts } = await upload.start().done;
   assert.deepEqual([upload.uploadId, resumedParts], [uploadId, 2]);
   assert.equal((await scene.gateway.download(uploadId!)).sha256, file.sha256);
@@ -57,7 +57,7 @@ it('an upload of Node stops at its signal and leaves what can be gone on with', 
   scene.storeProxy.trap(({ part }) => part !== null && part > 2, { do: 'stall', after: MIB }, Infinity);
   const file = await scene.file('a.bin', 22 * MIB);
   const stop = new AbortController();
-  const upload = new Upload(await openAsBlob(file.path), { gateway: scene.gatewayProxy.url, name: 'a.bin', partSize, signal: stop.signal });
+  const upload = new Upload(await openAsBlob(file.path), { ...scene.caller, name: 'a.bin', partSize, signal: stop.signal });
   upload.on('part', () => stop.abort());
   await assert.rejects(upload.start().done, { name: 'UploadError', code: 'cancelled', resumable: true });
   assert.equal((await scene.gateway.status(upload.uploadId!)).state, 'open');

@@ -43,10 +43,30 @@ export class UploadPage {
 
   static async open(scene: Scene, context?: BrowserContext, gateway: string = scene.gatewayProxy.url): Promise<UploadPage> {
     const opened = new UploadPage(await (context ?? (await scene.device())).newPage(), `${gateway}/`);
-    const answer = await opened.page.goto(opened.#url);
-    opened.policy = (await answer!.headerValue('content-security-policy')) ?? '';
+    const { key } = scene.gateway;
+    // That of the scene is no key of another gateway.
+    await opened.go(key === null || gateway !== scene.gatewayProxy.url ? '' : `#token=${key}`);
     await opened.at('drop').waitFor();
     return opened;
+  }
+
+  /** Where people have to sign in; `fragment` is that of a link. */
+  static async openSignedOut(scene: Scene, context?: BrowserContext, fragment = ''): Promise<UploadPage> {
+    const opened = new UploadPage(await (context ?? (await scene.device())).newPage(), `${scene.gatewayProxy.url}/`);
+    await opened.go(fragment);
+    return opened;
+  }
+
+  async go(fragment = ''): Promise<void> {
+    const answer = await this.page.goto(this.#url + fragment);
+    // Another fragment of the same page is no navigation.
+    this.policy = (await answer?.headerValue('content-security-policy')) ?? this.policy;
+  }
+
+  /** Gives a key or grant, without a mouse. */
+  async signIn(credential: string): Promise<void> {
+    await this.at('credential').fill(credential);
+    await this.at('credential').press('Enter');
   }
 
   async reload(): Promise<void> {
@@ -121,11 +141,14 @@ export class UploadPage {
     await until(`${count} files are done`, done, ms);
   }
 
-  /** The id of an upload that is done, as its link has it. */
+  /** The id of an upload that is done. Where links work, the one to its object has it, too. */
   async uploadId(name: string): Promise<string> {
-    const href = await this.row(name).locator('[data-action=download]').getAttribute('href');
-    const [, id] = /upload\/([^/]+)\/file$/.exec(href ?? '') ?? [];
-    assert.ok(id, `${href} is no link to a download`);
+    const row = this.row(name);
+    const id = await row.getAttribute('data-upload');
+    assert.ok(id, `${name} has no upload id`);
+    const link = row.locator('[data-action=download]');
+    const signedIn = await this.page.locator('[data-action=sign-out]').count();
+    if (signedIn === 0) assert.match((await link.getAttribute('href')) ?? '', new RegExp(`upload/${id}/file$`));
     return id;
   }
 

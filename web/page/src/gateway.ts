@@ -6,6 +6,8 @@ export const HERE = './';
 /** What the gateway wrote into the page about itself. Every field may be absent: the page works without. */
 export interface Gateway {
   version?: string;
+  /** Whether callers must prove who they are. */
+  auth?: 'open' | 'required';
   store?: string;
   bucket?: string;
   prefix?: string;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { UploadError, type Progress, type QueueProgress } from '@partgate/client';
+import * as errors from '../src/error-words.js';
 import * as words from '../src/words.js';
 
 const PROGRESS: Progress = {
@@ -32,8 +33,8 @@ const QUEUE: QueueProgress = {
 };
 const COUNTS = { total: 0, done: 0, failed: 0, retryable: 0, paused: 0, running: 0, offline: 0, watching: 0, moving: 0 };
 
-function explain(code: string, details: Partial<ConstructorParameters<typeof UploadError>[2]> = {}, progress = PROGRESS): words.ErrorWords {
-  return words.errorWords(new UploadError(code, 'it went wrong', { resumable: true, ...details }), progress, { max_size: 5e12 });
+function explain(code: string, details: Partial<ConstructorParameters<typeof UploadError>[2]> = {}, progress = PROGRESS): errors.ErrorWords {
+  return errors.errorWords(new UploadError(code, 'it went wrong', { resumable: true, ...details }), progress, { max_size: 5e12 });
 }
 
 test('resuming_tells_the_parts_that_are_left', () => {
@@ -49,8 +50,8 @@ test('every_error_says_what_happened_what_was_kept_and_what_to_do', () => {
   const codes = [
     'unreachable', 'stalled', 'file_unreadable', 'file_changed', 'gone', 'unauthorized', 'forbidden', 'signature_refused',
     'storage_refused', 'wrong_object', 'invalid_answer', 'cancelled', 'quota_exceeded', 'too_large', 'object_exists',
-    'storage_rejected', 'storage_unavailable', 'database_unavailable', 'overloaded', 'busy', 'checksum_mismatch',
-    'upload_gone', 'upload_not_found', 'internal', 'a_code_of_next_year',
+    'storage_rejected', 'storage_unavailable', 'database_unavailable', 'auth_unavailable', 'overloaded', 'busy', 'checksum_mismatch',
+    'rate_limited', 'request_timeout', 'misdirected_request', 'upload_gone', 'upload_not_found', 'internal', 'a_code_of_next_year',
   ];
   for (const code of codes) {
     const { what, kept, todo } = explain(code);
@@ -74,6 +75,26 @@ test('too_large_names_the_limit', () => {
   assert.match(explain('too_large').what, /5 TB/);
 });
 
+test('quotas_name_their_limit_in_units_that_people_use', () => {
+  const quota = (kind: string | undefined, limit: number) => {
+    const problem = { code: 'quota_exceeded', detail: '', status: 403, title: '', type: '', request_id: '', limit, quota: kind };
+    return explain('quota_exceeded', { problem }).what;
+  };
+  assert.match(quota('open_uploads', 5), /at most 5 are/);
+  assert.match(quota('bytes_in_flight', 53e9), /53 GB together/);
+  assert.match(quota('bytes_per_day', 1e12), /At most 1 TB .* a day/);
+  assert.match(quota('grant_uploads', 1), /1 upload,/);
+  assert.match(quota('grant_bytes', 2_500_000), /2\.5 MB/);
+  // A number without its unit says nothing.
+  for (const kind of [undefined, 'a_limit_of_next_year']) assert.equal(quota(kind, 5), 'There is no room left for this file.');
+});
+
+test('who_is_not_signed_in_is_led_to_the_card_unless_a_proxy_asks', () => {
+  const problem = { code: 'unauthorized', detail: 'no', status: 401, title: '', type: '', request_id: '' };
+  assert.match(explain('unauthorized', { problem }).todo, /^Sign in above/);
+  assert.match(explain('unauthorized', { problem: { ...problem, code: '' } }).todo, /in another tab/);
+});
+
 test('what_was_kept_is_told_in_bytes', () => {
   assert.match(explain('stalled').kept, /^21\.5 GB of 50 GB are kept/);
   assert.equal(explain('stalled', {}, { ...PROGRESS, storedBytes: 0 }).kept, 'Nothing was stored yet.');
@@ -85,7 +106,7 @@ test('unknown_errors_are_told_in_their_own_words', () => {
 
 test('the_trace_has_what_an_operator_looks_for', () => {
   const error = new UploadError('storage_refused', 'no', { resumable: true, storageCode: 'AccessDenied', part: 1312 });
-  assert.equal(words.errorTrace(error), 'storage_refused · AccessDenied · part 1,312');
+  assert.equal(errors.errorTrace(error), 'storage_refused · AccessDenied · part 1,312');
 });
 
 test('the_title_tells_percent_and_time', () => {

@@ -19,6 +19,7 @@ pub(crate) fn parse(status: StatusCode, body: &[u8]) -> Problem {
         missing: Vec::new(),
         parts: Vec::new(),
         limit: None,
+        quota: None,
     })
 }
 

@@ -1,11 +1,14 @@
 /** One call to the gateway: attempts, waits, other addresses, and when to give up. */
 import { UploadError } from '../errors.js';
-import { isOffline, now, onNetworkChange, sleep } from '../runtime.js';
-import { backoffMs } from '../transfer/backoff.js';
-import { type Seen, decide, newHistory } from '../transfer/decide.js';
+import { isOffline, now, onNetworkChange, sleep, unlessAborted } from '../runtime.js';
+import { backoffMs, toldMs } from '../transfer/backoff.js';
+import { type History, type Seen, decide, newHistory } from '../transfer/decide.js';
 import type { Notice } from '../types.js';
 import type { Problem } from '../wire.js';
+import type { Credential, Credentials } from './credentials.js';
 
+/** Refusals that say nothing about the upload itself: it can be gone on with when the reason is gone. */
+const RESUMABLE: readonly number[] = [401, 403, 408, 421, 429];
 /** How long a gateway that never answered is tried: a wrong address should be told soon. */
 const FIRST_CONTACT_MS = 15_000;
 /** An answer takes at most this long; then it is asked for again, at another gateway if there is one. */
@@ -22,6 +25,8 @@ export interface Call {
   method: 'GET' | 'POST' | 'DELETE';
   /** After the base, which ends in `/`. */
   path: string;
+  /** The upload that it is about, whose own token is good for it; `null` for init and list. */
+  uploadId: string | null;
   body?: unknown;
   idempotencyKey?: string;
 }
@@ -38,9 +43,7 @@ export interface Answer {
 export interface Connection {
   /** Base URLs, each ending in `/`; the first is the one that answered last. */
   bases: URL[];
-  headers: () => Promise<Headers>;
-  /** Fresh credentials; false when there are none to be had. */
-  renewToken: () => Promise<boolean>;
+  credentials: Credentials;
   giveUpAfterMs: number;
   /** Whether anything ever answered. */
   reached: boolean;
@@ -60,27 +63,68 @@ export async function makeCall(connection: Connection, call: Call, signal: Abort
       return attempt.answer;
     }
     const { seen, error, words } = attempt;
-    const action = decide(seen, history);
-    history.failures += 1;
-    if (action.do === 'ask_token') {
-      history.tokenAsked = true;
-      if (await connection.renewToken()) continue;
-      throw error;
+    if (await hasAnotherCredential(connection, call, attempt, history)) {
+      // It answered: what went before was no silence.
+      started = now();
+      continue;
     }
-    // The caller knows what to make of a closed upload.
-    if (action.do === 'stop' || action.do === 'fetch_answer' || action.do === 'refresh_then_continue') throw error;
-    if (seen.kind === 'gateway' && seen.answer.status === 500) history.internalErrors += 1;
+    const action = decide(seen, history);
+    // The caller knows what to make of a closed upload; and there is no other credential.
+    if (['stop', 'ask_token', 'fetch_answer', 'refresh_then_continue'].includes(action.do)) throw error;
     const told = action.do === 'back_off' ? action.retryAfterMs : null;
+    if (statusOf(seen) === 429) {
+      await slowDown(connection, error, { told, history, left: started + connection.giveUpAfterMs - now() }, signal);
+      continue;
+    }
+    history.failures += 1;
+    if (statusOf(seen) === 500) history.internalErrors += 1;
     // Another gateway may answer at once; only after all were asked it is time to wait.
     const addresses = connection.bases.length;
     const anotherIsLeft = history.failures % addresses !== 0;
-    const wait = anotherIsLeft ? 0 : (told ?? backoffMs(Math.ceil(history.failures / addresses), Math.random()));
+    const backoff = () => backoffMs(Math.ceil(history.failures / addresses), Math.random());
+    const wait = anotherIsLeft ? 0 : told === null ? backoff() : toldMs(told, Math.random());
     if (isOffline()) started = now();
     else giveUp(connection, call, now() - started, wait, words);
     if (history.failures === 1) connection.notice('gateway_trouble', `${words}; trying again.`);
     connection.bases.push(...connection.bases.splice(0, 1));
     await pause(connection, wait, signal);
   }
+}
+
+/** After a refusal: an upload's own token gives way to the caller's, and the caller's is asked for anew, once. */
+async function hasAnotherCredential(connection: Connection, call: Call, refusal: Refusal, history: History): Promise<boolean> {
+  const { seen, credential } = refusal;
+  if (credential === null || seen.kind !== 'gateway') return false;
+  const { status, code } = seen.answer;
+  if (credential.from === 'upload') {
+    return (status === 401 || code === 'forbidden') && connection.credentials.refused(credential, call.uploadId);
+  }
+  if (status !== 401 || history.tokenAsked) return false;
+  history.tokenAsked = true;
+  return connection.credentials.refused(credential, call.uploadId);
+}
+
+/**
+ * The gateway answers, it only wants to be asked less often: no reason to ask another one, nor to doubt the network.
+ * What is in flight to storage goes on meanwhile.
+ */
+async function slowDown(
+  connection: Connection,
+  error: UploadError,
+  { told, history, left }: { told: number | null; history: History; left: number },
+  signal: AbortSignal,
+): Promise<void> {
+  history.slowed += 1;
+  const wait = told === null ? backoffMs(history.slowed, Math.random()) : toldMs(told, Math.random());
+  if (wait > left) throw error;
+  if (history.slowed === 1) {
+    connection.notice('slow_down', `The gateway asks to slow down; going on in ${Math.ceil(wait / 1000)} s.`);
+  }
+  await pause(connection, wait, signal);
+}
+
+function statusOf(seen: Seen): number | null {
+  return seen.kind === 'gateway' ? seen.answer.status : null;
 }
 
 async function pause(connection: Connection, wait: number, signal: AbortSignal): Promise<void> {
@@ -106,10 +150,24 @@ function giveUp(connection: Connection, call: Call, after: number, wait: number,
   throw new UploadError('stalled', `No progress for ${seconds} s: ${words} (${call.name}).`, { resumable: true });
 }
 
-type Attempt = { answer: Answer } | { seen: Seen; error: UploadError; words: string };
+/** An attempt that came to nothing. */
+interface Refusal {
+  seen: Seen;
+  error: UploadError;
+  words: string;
+  /** What it was sent with; `null` when it was not sent. */
+  credential: Credential | null;
+}
 
-async function tryOnce(connection: Connection, call: Call, signal: AbortSignal): Promise<Attempt> {
-  const headers = await connection.headers();
+async function tryOnce(connection: Connection, call: Call, signal: AbortSignal): Promise<{ answer: Answer } | Refusal> {
+  let credential: Credential;
+  try {
+    credential = await unlessAborted(connection.credentials.forCall(call.uploadId), signal);
+  } catch (cause) {
+    if (signal.aborted) throw signal.reason;
+    return noCredential(cause);
+  }
+  const { headers } = credential;
   if (call.idempotencyKey !== undefined) headers.set('idempotency-key', call.idempotencyKey);
   if (call.body !== undefined) headers.set('content-type', 'application/json');
   const [base] = connection.bases;
@@ -128,16 +186,27 @@ async function tryOnce(connection: Connection, call: Call, signal: AbortSignal):
     });
     const text = await response.text();
     connection.reached = true;
-    return response.ok ? { answer: readAnswer(call, response, text) } : refusal(response, text);
+    return response.ok ? { answer: readAnswer(call, response, text) } : refusal(response, text, credential);
   } catch (cause) {
     if (signal.aborted) throw signal.reason;
     if (cause instanceof UploadError) throw cause;
     const words = 'the gateway did not answer';
-    return { seen: { kind: 'network' }, words, error: new UploadError('stalled', words, { resumable: true, cause }) };
+    const error = new UploadError('stalled', words, { resumable: true, cause });
+    return { seen: { kind: 'network' }, words, error, credential };
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', stop);
   }
+}
+
+/** The app could not give one. */
+function noCredential(cause: unknown): Refusal {
+  if (cause instanceof UploadError) throw cause;
+  const words = `no token could be had (${cause instanceof Error ? cause.message : String(cause)})`;
+  const error = new UploadError('unauthorized', `The gateway was not asked: ${words}.`, { resumable: true, cause });
+  // What fetch rejects with while the network is away: no reason to stop an upload.
+  if (cause instanceof TypeError) return { seen: { kind: 'network' }, words, error, credential: null };
+  throw error;
 }
 
 function readAnswer(call: Call, response: Response, text: string): Answer {
@@ -157,7 +226,7 @@ function readAnswer(call: Call, response: Response, text: string): Answer {
   };
 }
 
-function refusal(response: Response, text: string): Attempt {
+function refusal(response: Response, text: string, credential: Credential): Refusal {
   const problem = readProblem(response.status, text);
   const seen: Seen = {
     kind: 'gateway',
@@ -168,7 +237,8 @@ function refusal(response: Response, text: string): Attempt {
       state: problem.state ?? null,
     },
   };
-  return { seen, error: problemError(problem), words: `the gateway answered ${problem.status} ${problem.code}`.trim() };
+  const words = `the gateway answered ${problem.status} ${problem.code}`.trim();
+  return { seen, error: problemError(problem), words, credential };
 }
 
 /** A problem of the gateway, or one without code for the answer of a proxy before it. */
@@ -188,7 +258,7 @@ function problemError(problem: Problem): UploadError {
   // With one bad field, the gateway's own sentence names it already.
   const others = (problem.errors ?? []).filter(({ detail }) => !problem.detail.includes(detail));
   const fields = others.map(({ field, detail }) => `; ${field}: ${detail}`).join('');
-  const resumable = !gone && (problem.status === 401 || problem.status === 403 || problem.status >= 500);
+  const resumable = !gone && (RESUMABLE.includes(problem.status) || problem.status >= 500);
   return new UploadError(code, `${problem.detail}${fields}`, { resumable, problem });
 }
 

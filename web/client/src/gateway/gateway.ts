@@ -14,6 +14,7 @@ import type {
   UploadStatus,
 } from '../wire.js';
 import { type Answer, type Call, type Connection, makeCall } from './call.js';
+import { Credentials } from './credentials.js';
 
 /** What complete answers: the object, or that it goes on. */
 export type CompleteAnswer =
@@ -27,19 +28,12 @@ const POLL_MS = 1_000;
 
 /** The gateway: one method a route. */
 export class Gateway {
-  readonly #options: GatewayOptions;
   readonly #connection: Connection;
-  /** Of the upload itself, from init; good for its calls. */
-  #uploadToken: string | null = null;
-  /** Of the caller, from `fetchToken`. */
-  #token: string | null = null;
 
   constructor(options: GatewayOptions, giveUpAfterMs: number, notice: Connection['notice'] = () => undefined) {
-    this.#options = options;
     this.#connection = {
       bases: basesOf(options.gateway),
-      headers: () => this.#headers(),
-      renewToken: () => this.#renewToken(),
+      credentials: new Credentials(options),
       giveUpAfterMs,
       reached: false,
       waitingUntil: null,
@@ -56,20 +50,22 @@ export class Gateway {
     return this.#connection.waitingUntil;
   }
 
-  get token(): string | null {
-    return this.#uploadToken;
+  /** The upload's own token, as far as it is known and good. */
+  tokenOf(uploadId: string): string | null {
+    return this.#connection.credentials.tokenOf(uploadId);
   }
 
-  /** Uses an upload's own token from now on. */
-  adoptToken(token: string | null | undefined): void {
-    if (token) this.#uploadToken = token;
+  /** Uses an upload's own token for its calls from now on. */
+  adoptToken(uploadId: string, token: string | null | undefined): void {
+    if (token) this.#connection.credentials.adopt(uploadId, token);
   }
 
   async init(request: InitRequest, signal: AbortSignal): Promise<{ created: UploadCreated; found: boolean; date: number | null }> {
-    const call: Call = { name: 'init', method: 'POST', path: 'upload/init', body: request, idempotencyKey: randomId() };
+    const init = { name: 'init', method: 'POST', path: 'upload/init', uploadId: null } as const;
+    const call: Call = { ...init, body: request, idempotencyKey: randomId() };
     const answer = await this.#call(call, signal);
     const created = expect<UploadCreated>('init', answer, ['upload_id', 'part_size']);
-    this.adoptToken((created as { token?: string | null }).token);
+    this.adoptToken(created.upload_id, created.token);
     return { created, found: answer.status === 200, date: answer.date };
   }
 
@@ -110,32 +106,12 @@ export class Gateway {
 
   async list(state: UploadState, limit: number, signal: AbortSignal): Promise<UploadList> {
     const path = `upload?state=${state}&limit=${limit}`;
-    const answer = await this.#call({ name: 'list', method: 'GET', path }, signal);
+    const answer = await this.#call({ name: 'list', method: 'GET', path, uploadId: null }, signal);
     return expect<UploadList>('list', answer, ['uploads']);
   }
 
   async #call(call: Call, signal: AbortSignal): Promise<Answer> {
     return makeCall(this.#connection, call, signal);
-  }
-
-  async #headers(): Promise<Headers> {
-    const { headers, fetchToken } = this.#options;
-    const sent = new Headers(typeof headers === 'function' ? await headers() : headers);
-    if (this.#uploadToken === null && this.#token === null && fetchToken !== undefined) {
-      this.#token = await fetchToken({ expired: false });
-    }
-    const token = this.#uploadToken ?? this.#token;
-    if (token !== null) sent.set('authorization', `Bearer ${token}`);
-    return sent;
-  }
-
-  async #renewToken(): Promise<boolean> {
-    const { fetchToken, headers } = this.#options;
-    this.#uploadToken = null;
-    // A function of headers may give fresh ones next time, too.
-    if (fetchToken === undefined) return typeof headers === 'function';
-    this.#token = await fetchToken({ expired: true });
-    return true;
   }
 }
 
@@ -156,7 +132,7 @@ function basesOf(gateway: GatewayOptions['gateway']): URL[] {
 
 function about(name: string, method: Call['method'], uploadId: string, rest: string, body?: unknown): Call {
   const path = `upload/${encodeURIComponent(uploadId)}${rest}`;
-  return { name, method, path, ...(body === undefined ? {} : { body }) };
+  return { name, method, path, uploadId, ...(body === undefined ? {} : { body }) };
 }
 
 function expect<T>(name: string, answer: Answer, fields: readonly string[]): T {

@@ -58,6 +58,11 @@ export function records(gateway: string): UploadRecord[] {
   return found;
 }
 
+/** Forgets the tokens of a gateway's uploads, but not the uploads. */
+export function removeTokens(gateway: string): void {
+  for (const record of records(gateway)) if (record.token !== null) saveRecord({ ...record, token: null });
+}
+
 /** Bytes per second of one connection, as last measured with this gateway's storage. */
 export function rememberedRate(gateway: string): number | null {
   return Number(read(RATE + gateway)) || null;

@@ -46,6 +46,8 @@ export interface History {
   /** Answers in a row that spoke of corrupted bytes or of an object that exists. */
   contradictions: number;
   internalErrors: number;
+  /** How often the gateway asked to slow down. */
+  slowed: number;
   /** The token hook was asked since the last success. */
   tokenAsked: boolean;
   /** The file is one PutObject, not a multipart upload. */
@@ -57,6 +59,7 @@ export const newHistory = (onePut: boolean): History => ({
   signaturesRefused: 0,
   contradictions: 0,
   internalErrors: 0,
+  slowed: 0,
   tokenAsked: false,
   onePut,
 });
@@ -138,8 +141,10 @@ function decideGateway(answer: GatewayAnswer, history: History): Action {
   if (code === 'upload_closed') return decideClosed(state);
   if (code === 'upload_gone' || code === 'upload_not_found') return stop('gone');
   if (status === 429 || status === 503) return { do: 'back_off', retryAfterMs };
+  // A request that came too slowly for the gateway, or for a proxy before it.
+  if (status === 408) return { do: 'back_off', retryAfterMs };
   // A proxy in front of a gateway that restarts.
-  if (code === '' && [408, 502, 504].includes(status)) return { do: 'back_off', retryAfterMs };
+  if (code === '' && [502, 504].includes(status)) return { do: 'back_off', retryAfterMs };
   if (status === 500 && history.internalErrors < INTERNAL_ERRORS_MAX) return { do: 'back_off', retryAfterMs };
   return stop('rejected');
 }

@@ -3,6 +3,7 @@ import { UploadError } from '../errors.js';
 import type { Gateway } from '../gateway/gateway.js';
 import type { Identified } from '../hashing/algorithms.js';
 import type { Memory } from '../memory/memory.js';
+import { unlessAborted } from '../runtime.js';
 import { PART_SIZE_DEFAULT, wishedPartSize } from '../transfer/part-size.js';
 import type { Notice, UploadOptions } from '../types.js';
 import type { ChecksumAlgorithm, InitRequest } from '../wire.js';
@@ -54,9 +55,9 @@ export interface Opened {
 /** Finds the upload to go on with, or opens one. */
 export async function openUpload(opening: Opening): Promise<Opened> {
   const { gateway, memory, identity, anew, signal } = opening;
-  const record = memory.find(identity);
-  const known = opening.uploadId ?? record?.uploadId ?? null;
-  gateway.adoptToken((record ?? memory.byId(known))?.token);
+  const known = opening.uploadId ?? memory.find(identity)?.uploadId ?? null;
+  // What the app gave is newer than what is remembered.
+  if (known !== null && gateway.tokenOf(known) === null) gateway.adoptToken(known, memory.byId(known)?.token);
   if (known !== null && anew) {
     await gateway.abort(known, signal);
     memory.forgetId(known);
@@ -114,12 +115,4 @@ function initRequest({ file, name, options, checksum, identity, wish }: Opening)
     ...(overwrite === undefined ? {} : { overwrite }),
     ...(sign === null ? {} : { sign }),
   };
-}
-
-/** The value, unless `signal` is aborted before: then its reason is thrown. */
-function unlessAborted<T>(value: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-    value.then(resolve, reject);
-  });
 }

@@ -113,6 +113,10 @@ export class Run {
       ending = { completed: session.uploadId };
       this.#memory.forget(identity);
       return { ...uploaded, durationMs: now() - started };
+    } catch (error) {
+      // There is nothing left that the record, and the token in it, would be good for.
+      if (error instanceof UploadError && error.code === 'gone') this.#memory.forget(identity);
+      throw error;
     } finally {
       const { reason } = signal as { reason: unknown };
       if (reason instanceof UploadError && reason.code === 'aborted') ending = 'aborted';
@@ -142,7 +146,7 @@ export class Run {
       const record = this.#memory.find(identity);
       if (record !== null) {
         onOpened(record.uploadId);
-        gateway.adoptToken(record.token);
+        gateway.adoptToken(record.uploadId, record.token);
         const asked = gateway.status(record.uploadId, { refresh: false, parts: false }, over);
         const status = await asked.catch(() => null);
         if (status !== null && !over.aborted) onProgress(progressOf(status, file.size));
@@ -173,7 +177,8 @@ export class Run {
     const { proven, comparable } = await this.#proveSame(session, grid);
     if (grid.totalParts > 1) {
       // Not before the proof: a record says that this file is the upload's.
-      this.#memory.note(identity, { uploadId: session.uploadId, token: gateway.token, name, size: file.size, checksum });
+      const { uploadId } = session;
+      this.#memory.note(identity, { uploadId, token: gateway.tokenOf(uploadId), name, size: file.size, checksum });
     }
     const giveUpAfterMs = options.giveUpAfterMs ?? GIVE_UP_AFTER_MS;
     const transfer = new Transfer({ grid, algorithm: session.algorithm, lanes, giveUpAfterMs }, now());

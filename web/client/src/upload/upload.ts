@@ -163,7 +163,7 @@ export class Upload extends Emitter<UploadEvents> {
     if (uploadId === null) return;
     const memory = new Memory(this.options);
     const gateway = this.#gateway ?? this.#newGateway();
-    gateway.adoptToken(gateway.token ?? memory.byId(uploadId)?.token);
+    gateway.adoptToken(uploadId, gateway.tokenOf(uploadId) ?? memory.byId(uploadId)?.token);
     await gateway.abort(uploadId, new AbortController().signal);
     memory.forgetId(uploadId);
   }
@@ -186,7 +186,10 @@ export class Upload extends Emitter<UploadEvents> {
   }
 
   #newGateway(): Gateway {
-    return new Gateway(this.options, this.options.giveUpAfterMs ?? GIVE_UP_AFTER_MS, (code, message) => this.#notice(code, message));
+    const { uploadId, token, giveUpAfterMs } = this.options;
+    const gateway = new Gateway(this.options, giveUpAfterMs ?? GIVE_UP_AFTER_MS, (code, message) => this.#notice(code, message));
+    if (uploadId !== undefined) gateway.adoptToken(uploadId, token);
+    return gateway;
   }
 
   #begin(how: 'resume' | 'anew'): void {

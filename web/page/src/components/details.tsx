@@ -8,13 +8,13 @@ import { icon } from './icons.js';
 import { PartMap } from './part-map.js';
 
 /** Everything about one upload that is not needed at a glance. */
-export function Details({ id, item }: { id: string; item: Item }) {
+export function Details({ id, item, downloads }: { id: string; item: Item; downloads: boolean }) {
   const { upload, look } = item;
   const hint = lookHint(look);
   return (
     <div class="details" id={id} role="region" aria-label={`Details of ${upload.name}`}>
       {hint && <p class="hint">{hint}</p>}
-      {upload.state === 'done' && upload.result && <Result upload={upload} result={upload.result} />}
+      {upload.state === 'done' && upload.result && <Result upload={upload} result={upload.result} downloads={downloads} />}
       {upload.parts.length > 0 && <PartMap upload={upload} />}
       <Facts upload={upload} folder={item.folder} />
       <Log entries={item.log} />
@@ -22,7 +22,7 @@ export function Details({ id, item }: { id: string; item: Item }) {
   );
 }
 
-function Result({ upload, result }: { upload: Upload; result: Uploaded }) {
+function Result({ upload, result, downloads }: { upload: Upload; result: Uploaded; downloads: boolean }) {
   const { completion } = result;
   const { checksum } = completion;
   return (
@@ -40,9 +40,11 @@ function Result({ upload, result }: { upload: Upload; result: Uploaded }) {
         {completion.sha256 && <Fact name="SHA-256"><Copied text={completion.sha256} what="SHA-256" /></Fact>}
         <Fact name="Sent">{sentWords(result)}</Fact>
       </dl>
-      <a class="button button-plain" href={`upload/${completion.upload_id}/file`} data-action="download-link" download aria-label={`Download ${upload.name}`}>
-        {icon('download')} Download
-      </a>
+      {downloads && (
+        <a class="button button-plain" href={`upload/${completion.upload_id}/file`} data-action="download-link" download aria-label={`Download ${upload.name}`}>
+          {icon('download')} Download
+        </a>
+      )}
     </section>
   );
 }

@@ -3,7 +3,7 @@ import { useRef } from 'preact/hooks';
 import { pickFiles } from '../files/picked.js';
 import type { Item } from '../model/item.js';
 import type { Session } from '../model/session.js';
-import { errorTrace, errorWords, REMEDY_LABELS, type Remedy } from '../words.js';
+import { errorTrace, errorWords, REMEDY_LABELS, type Remedy } from '../error-words.js';
 import { Button, CopyButton } from './buttons.js';
 
 /** Why an upload stopped: what happened, what was kept, what to do. */

@@ -1,9 +1,10 @@
 import type { Progress } from '@partgate/client';
+import { errorWords, type ErrorWords } from '../error-words.js';
 import { bytes, movingBytes, percent, rate, timeLeft } from '../format.js';
 import { actionsFor, type Action, type Item, type Look } from '../model/item.js';
 import { useChanges } from '../model/hooks.js';
 import type { Session } from '../model/session.js';
-import { errorWords, lookWords, provenShort, type ErrorWords } from '../words.js';
+import { lookWords, provenShort } from '../words.js';
 import { Bar } from './bar.js';
 import { IconButton } from './buttons.js';
 import { Details } from './details.js';
@@ -46,6 +47,7 @@ export function Row({ item, session, place, terse }: RowProps) {
       data-testid="upload"
       data-id={item.id}
       data-name={upload.name}
+      data-upload={upload.uploadId ?? undefined}
       data-state={upload.state}
       data-look={look}
       data-tone={sign.tone}
@@ -65,7 +67,7 @@ export function Row({ item, session, place, terse }: RowProps) {
         </p>
         <p class="row-size"><Amount look={look} progress={progress} /></p>
         <div class="row-actions">
-          {look === 'done' && upload.uploadId && (
+          {look === 'done' && upload.uploadId && session.access.open && (
             <a
               class="icon-button"
               href={`upload/${upload.uploadId}/file`}
@@ -103,7 +105,7 @@ export function Row({ item, session, place, terse }: RowProps) {
         </button>
       </div>
       {failed && !short && <Failure item={item} error={failed} session={session} />}
-      {item.open && <Details id={detailsId} item={item} />}
+      {item.open && <Details id={detailsId} item={item} downloads={session.access.open} />}
     </li>
   );
 }

@@ -22,7 +22,9 @@ export function attachEffects(session: Session): void {
     if (lock) await keepAwake();
   };
 
-  const warn = (event: BeforeUnloadEvent): void => event.preventDefault();
+  const warn = (event: BeforeUnloadEvent): void => {
+    if (!session.leaving) event.preventDefault();
+  };
   let warning = false;
 
   const update = (): void => {

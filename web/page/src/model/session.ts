@@ -1,7 +1,10 @@
-import { UploadQueue, type Unfinished, type Upload, type UploadOptions } from '@partgate/client';
+import { forgetTokens, UploadQueue, type Unfinished, type Upload, type UploadOptions } from '@partgate/client';
 import { HERE, bestChecksum, type Gateway } from '../gateway.js';
-import { cancelAllQuestion, cancelQuestion, errorWords, notCancelled, notTheFile, removedWords } from '../words.js';
+import { errorWords } from '../error-words.js';
+import { signOutQuestion } from '../sign-in-words.js';
+import { cancelAllQuestion, cancelQuestion, notCancelled, notTheFile, removedWords } from '../words.js';
 import type { FoundFile } from '../files/found.js';
+import { type Access, wantsCredential } from './access.js';
 import { Announcer } from './announcer.js';
 import { Changes } from './changes.js';
 import { Item, moves, runs } from './item.js';
@@ -39,15 +42,44 @@ export class Session {
   readonly unfinished: UnfinishedList;
   readonly queue: UploadQueue;
   readonly gateway: Gateway;
+  readonly access: Access;
   items: readonly Item[] = [];
 
-  constructor(gateway: Gateway) {
+  /** The page goes away because somebody asked for it. */
+  leaving = false;
+
+  constructor(gateway: Gateway, access: Access) {
     this.gateway = gateway;
+    this.access = access;
     const checksum = bestChecksum(gateway);
-    this.queue = new UploadQueue(checksum ? { gateway: HERE, checksum } : { gateway: HERE });
-    this.unfinished = new UnfinishedList(this.notes, this.question);
+    const options: UploadOptions = { gateway: HERE, headers: () => access.headers() };
+    this.queue = new UploadQueue(checksum ? { ...options, checksum } : options);
+    this.unfinished = new UnfinishedList(access, this.notes, this.question);
     this.queue.on('progress', () => this.changes.announce());
     this.queue.on('state', () => this.#listChanged());
+  }
+
+  async start(): Promise<void> {
+    if (!this.access.wanted) await this.unfinished.refresh();
+  }
+
+  /** Tries a key or grant. Uploads that waited for one go on with it. */
+  async signIn(credential: string): Promise<void> {
+    if (!this.access.offer(credential)) return;
+    await this.unfinished.refresh();
+    if (!this.access.signedIn) return;
+    for (const item of this.items) if (wantsCredential(item.upload.error)) void this.resume(item);
+  }
+
+  /** Nothing that could act for whoever leaves stays in this tab, nor in what the browser remembers of uploads. */
+  async signOut(): Promise<void> {
+    const { running, paused } = this.counts();
+    if (running + paused > 0 && !(await this.question.ask(signOutQuestion(running + paused)))) return;
+    this.queue.pause();
+    this.access.forget();
+    forgetTokens({ gateway: HERE });
+    this.leaving = true;
+    location.reload();
   }
 
   counts(): Counts {
@@ -177,6 +209,7 @@ export class Session {
   #stateChanged(item: Item): void {
     const { uploadId, name, state } = item.upload;
     if (uploadId) this.unfinished.hide(uploadId);
+    if (state === 'failed' && wantsCredential(item.upload.error)) this.access.refused();
     if (state === 'aborted' && !item.cancelling) this.#drop(item);
     this.announcer.tell(name, item.look);
     this.#listChanged();

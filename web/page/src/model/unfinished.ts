@@ -1,5 +1,6 @@
 import { findUnfinished, type Unfinished } from '@partgate/client';
 import { HERE } from '../gateway.js';
+import { type Access, isForbidden, wantsCredential } from './access.js';
 import { discardQuestion, listTrouble, notCancelled } from '../words.js';
 import { Changes } from './changes.js';
 import type { Notes } from './notes.js';
@@ -10,23 +11,37 @@ export class UnfinishedList {
   readonly changes = new Changes();
   list: readonly Unfinished[] = [];
   readonly #hidden = new Set<string>();
+  readonly #access: Access;
   readonly #notes: Notes;
   readonly #question: Question;
 
-  constructor(notes: Notes, question: Question) {
+  constructor(access: Access, notes: Notes, question: Question) {
+    this.#access = access;
     this.#notes = notes;
     this.#question = question;
   }
 
-  /** Asks browser and gateway. */
+  /** Asks browser and gateway. How the gateway answers tells whether it knows who calls. */
   async refresh(): Promise<void> {
     try {
-      const found = await findUnfinished({ gateway: HERE, all: true });
+      const found = await this.#find();
       this.list = found.filter((unfinished) => !this.#hidden.has(unfinished.uploadId));
+      this.#access.accepted();
     } catch (error) {
-      this.#notes.error(listTrouble(error));
+      if (wantsCredential(error)) this.#access.refused();
+      else if (this.#access.checking) this.#access.unanswered();
+      else this.#notes.error(listTrouble(error));
     }
     this.changes.announce();
+  }
+
+  /** Who may upload need not be allowed to list: then what this browser remembers is all there is. */
+  async #find(): Promise<Unfinished[]> {
+    const options = { gateway: HERE, headers: () => this.#access.headers() };
+    return findUnfinished({ ...options, all: true }).catch((error: unknown) => {
+      if (isForbidden(error)) return findUnfinished(options);
+      throw error;
+    });
   }
 
   /** It has a row of its own now. */

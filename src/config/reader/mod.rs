@@ -1,6 +1,8 @@
 //! Takes settings one by one, and remembers what was wrong, what was used, and what nobody asked for.
 
-use std::collections::BTreeMap;
+mod secrets;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -40,6 +42,8 @@ pub enum Origin {
     Environment,
     /// A flag.
     Flag,
+    /// A file of its own, which the setting `…_file` names: only for secrets.
+    SecretFile(String),
 }
 
 /// A setting in force.
@@ -54,12 +58,16 @@ pub struct Effective {
 }
 
 struct Entry {
+    /// One, or those of an array.
     values: Vec<String>,
+    is_array: bool,
     origin: Origin,
 }
 
 pub(super) struct Reader {
     entries: BTreeMap<String, Entry>,
+    /// Every table of the file, also those with nothing in them: `[tenants.acme]` alone names a tenant.
+    tables: BTreeSet<String>,
     problems: Vec<SettingProblem>,
     effective: Vec<Effective>,
 }
@@ -86,12 +94,17 @@ impl Reader {
     }
 
     fn empty() -> Self {
-        Self { entries: BTreeMap::new(), problems: Vec::new(), effective: Vec::new() }
+        Self {
+            entries: BTreeMap::new(),
+            tables: BTreeSet::new(),
+            problems: Vec::new(),
+            effective: Vec::new(),
+        }
     }
 
     fn override_with(&mut self, overrides: &[(&str, String)]) {
         for (path, value) in overrides {
-            let entry = Entry { values: vec![value.clone()], origin: Origin::Flag };
+            let entry = Entry { values: vec![value.clone()], is_array: false, origin: Origin::Flag };
             self.entries.insert((*path).to_owned(), entry);
         }
     }
@@ -114,17 +127,19 @@ impl Reader {
 
     fn flatten(&mut self, path: String, value: Value, origin: &Origin) {
         let text = |value: Value| value.into_string().unwrap_or_default();
+        let is_array = matches!(value.kind, ValueKind::Array(_));
         let values = match value.kind {
             ValueKind::Table(table) => {
                 for (name, value) in table {
                     self.flatten(format!("{path}.{name}"), value, origin);
                 }
+                self.tables.insert(path);
                 return;
             }
             ValueKind::Array(values) => values.into_iter().map(text).collect(),
             _ => vec![text(value)],
         };
-        self.entries.insert(path, Entry { values, origin: origin.clone() });
+        self.entries.insert(path, Entry { values, is_array, origin: origin.clone() });
     }
 
     /// The value of a setting, or its default, noted as in force. A set but empty value counts as not set, because
@@ -140,6 +155,14 @@ impl Reader {
         };
         self.effective.push(Effective { path: path.to_owned(), value: shown, origin });
         value
+    }
+
+    /// The names right below a section that something is set for: of `tenants`, `["acme", "zoo"]`.
+    pub(super) fn names_under(&self, section: &str) -> Vec<String> {
+        let paths = self.entries.keys().chain(&self.tables);
+        let below = paths.filter_map(|path| path.strip_prefix(section)?.strip_prefix('.'));
+        let names: BTreeSet<_> = below.filter_map(|rest| rest.split('.').next()).collect();
+        names.into_iter().map(str::to_owned).collect()
     }
 
     pub(super) fn problem(&mut self, path: &str, detail: impl Into<String>) {
@@ -166,14 +189,6 @@ impl Reader {
 
     pub(super) fn optional_text(&mut self, path: &str) -> Option<String> {
         self.take(path, None, Secrecy::Shown)
-    }
-
-    pub(super) fn secret(&mut self, path: &str, default: Option<&str>) -> Option<Secret> {
-        self.take(path, default, Secrecy::Hidden).map(Secret::new)
-    }
-
-    pub(super) fn optional_secret(&mut self, path: &str) -> Option<Secret> {
-        self.secret(path, None)
     }
 
     /// A list: in TOML an array, in the environment separated by commas.

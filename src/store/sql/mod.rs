@@ -1,13 +1,23 @@
 //! What both databases are asked in the same words. What only one of them understands is in its own folder.
 
+mod access;
+mod quota;
+
 use sqlx::migrate::Migrator;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::rows;
 use super::values::{Row, Value, values};
-use super::{InsertOutcome, Lease, ListFilter, ReceivedParts, StoreError, Written};
+use super::{Lease, ListFilter, ReceivedParts, StoreError, Written};
 use crate::upload::{ChecksumAlgorithm, Fingerprint, PartRecord, State, Upload, UploadId};
+
+pub(super) use access::SqlAccess;
+#[cfg(test)]
+pub(super) use access::{HAS_UPLOADS, KEY, KEY_USED};
+pub(super) use quota::SqlQuota;
+#[cfg(test)]
+pub(super) use quota::{COUNTED, FORGET_COUNTERS, IN_USE, RAISE, RESERVED};
 
 /// Finished before `$1`, and nothing left to do in storage.
 macro_rules! forgettable {
@@ -20,8 +30,8 @@ pub(super) use forgettable;
 /// Columns as in [`rows::new_columns`].
 pub(super) const INSERT: &str = "INSERT INTO uploads (id, tenant, state, version, transfer, bucket, object_key, \
     filename, content_type, checksum_algorithm, metadata, overwrite, fingerprint, idempotency_key, size_bytes, \
-    part_size_bytes, sha256, created_at, updated_at, expires_at, sweep_at) VALUES \
-    ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
+    part_size_bytes, sha256, created_at, updated_at, expires_at, sweep_at, owner, reserved_bytes) VALUES \
+    ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)";
 /// Columns as in [`rows::changed_columns`].
 pub(super) const UPDATE: &str = "UPDATE uploads SET state = $3, version = $4, size_bytes = $5, sha256 = $6, \
     checksum = $7, s3_upload_id = $8, updated_at = $9, abort_reason = $10, etag = $11, version_id = $12, \
@@ -32,9 +42,9 @@ pub(super) const EXTEND_URLS: &str = "UPDATE uploads SET urls_expire_at = \
     CASE WHEN urls_expire_at > $2 THEN urls_expire_at ELSE $2 END WHERE id = $1 AND state IN ('creating', 'open')";
 pub(super) const LOAD: &str = "SELECT * FROM uploads WHERE id = $1";
 pub(super) const FIND_BY_IDEMPOTENCY_KEY: &str =
-    "SELECT * FROM uploads WHERE tenant = $1 AND idempotency_key = $2";
-pub(super) const FIND_BY_FINGERPRINT: &str = "SELECT * FROM uploads WHERE tenant = $1 AND fingerprint = $2 \
-    AND coalesce(size_bytes, -1) = $3 AND state IN ('creating', 'open')";
+    "SELECT * FROM uploads WHERE tenant = $1 AND coalesce(owner, '') = $2 AND idempotency_key = $3";
+pub(super) const FIND_BY_FINGERPRINT: &str = "SELECT * FROM uploads WHERE tenant = $1 AND coalesce(owner, '') = $2 \
+    AND fingerprint = $3 AND coalesce(size_bytes, -1) = $4 AND state IN ('creating', 'open')";
 pub(super) const COUNT_BY_STATE: &str = "SELECT state, count(*) AS uploads FROM uploads GROUP BY state";
 pub(super) const DUE: &str = "SELECT * FROM uploads WHERE sweep_at <= $1 ORDER BY sweep_at LIMIT $2";
 pub(super) const LOOKED: &str = "UPDATE uploads SET sweep_at = $3, sweep_attempts = 0, may_have_twins = $4 \
@@ -55,33 +65,70 @@ pub(super) const CLAIM_JOB: &str = "INSERT INTO jobs (name, due_at) VALUES ($1, 
 const PING: &str = "UPDATE health SET checked_at = $1";
 const NEWEST_MIGRATION: &str = "SELECT max(version) AS version FROM _sqlx_migrations WHERE success";
 
-/// A page of a list, with a condition on the state `$4` at the time `$5`.
+/// A page of a list: of whose uploads, and with a condition on the state `$4` at the time `$5`.
 macro_rules! page {
-    ($condition:literal) => {
-        concat!(
-            "SELECT * FROM uploads WHERE tenant = $1 ",
-            $condition,
-            " AND id < $2 ORDER BY id DESC LIMIT $3"
-        )
+    ($whose:literal, $condition:literal) => {
+        concat!("SELECT * FROM uploads WHERE ", $whose, $condition, "id < $2 ORDER BY id DESC LIMIT $3")
     };
 }
 
 /// The page of a list that holds uploads of this state.
-pub(super) fn page(state: Option<State>) -> &'static str {
-    match state {
-        None => page!(""),
-        Some(State::Creating | State::Open) => page!("AND state = $4 AND expires_at > $5"),
-        Some(State::Expired) => {
-            page!("AND (state = $4 OR (state IN ('creating', 'open') AND expires_at <= $5))")
+macro_rules! page_of_state {
+    ($whose:literal, $state:expr) => {
+        match $state {
+            None => page!($whose, ""),
+            Some(State::Creating | State::Open) => page!($whose, "state = $4 AND expires_at > $5 AND "),
+            Some(State::Expired) => {
+                page!($whose, "(state = $4 OR (state IN ('creating', 'open') AND expires_at <= $5)) AND ")
+            }
+            Some(State::Completing | State::Completed | State::Failed | State::Aborting | State::Aborted) => {
+                page!($whose, "state = $4 AND ")
+            }
         }
-        Some(State::Completing | State::Completed | State::Failed | State::Aborting | State::Aborted) => {
-            page!("AND state = $4")
-        }
+    };
+}
+
+/// The page that a filter asks for.
+pub(super) fn page(filter: &ListFilter) -> &'static str {
+    match (&filter.tenant, &filter.owner) {
+        (None, None) => page_of_state!("", filter.state),
+        (Some(_), None) => page_of_state!("tenant = $1 AND ", filter.state),
+        (Some(_), Some(_)) => page_of_state!("tenant = $1 AND owner = $6 AND ", filter.state),
+        (None, Some(_)) => page_of_state!("owner = $6 AND ", filter.state),
     }
+}
+
+/// A transaction: unless it is committed, nothing that was written in it stays.
+pub(super) trait SqlTransaction: Sized {
+    /// Waits until every other transaction that has called this for the tenant is over. Statements after it see what
+    /// those have committed.
+    async fn take_turns(&mut self, tenant: &str) -> Result<(), StoreError>;
+
+    /// As [`SqlStore::write`].
+    async fn write(&mut self, sql: &'static str, values: Vec<Value<'_>>) -> Result<u64, StoreError>;
+
+    /// As [`SqlStore::read`].
+    async fn read<T>(
+        &mut self,
+        sql: &'static str,
+        values: Vec<Value<'_>>,
+        parse: impl Fn(&dyn Row) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError>;
+
+    async fn commit(self) -> Result<(), StoreError>;
 }
 
 /// A database that is asked in SQL.
 pub(super) trait SqlStore {
+    /// Given back when it is dropped.
+    type Connection;
+    type Transaction<'c>: SqlTransaction;
+
+    /// A connection that may write.
+    async fn writer(&self) -> Result<Self::Connection, StoreError>;
+
+    async fn begin(connection: &mut Self::Connection) -> Result<Self::Transaction<'_>, StoreError>;
+
     /// Runs a statement that writes; says how many rows it wrote.
     async fn write(&self, sql: &'static str, values: Vec<Value<'_>>) -> Result<u64, StoreError>;
 
@@ -108,16 +155,6 @@ pub(super) trait SqlStore {
         }
     }
 
-    async fn insert(&self, upload: &Upload) -> Result<InsertOutcome, StoreError> {
-        match self.write(INSERT, rows::new_columns(upload)).await {
-            Ok(_) => Ok(InsertOutcome::Inserted),
-            Err(StoreError::Database(sqlx::Error::Database(error))) if error.is_unique_violation() => {
-                Ok(InsertOutcome::Duplicate)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
     async fn update(&self, next: &Upload) -> Result<Written, StoreError> {
         self.write(UPDATE, rows::changed_columns(next)).await.map(written)
     }
@@ -133,28 +170,31 @@ pub(super) trait SqlStore {
     async fn find_by_idempotency_key(
         &self,
         tenant: &str,
+        owner: Option<&str>,
         key: &Fingerprint,
     ) -> Result<Option<Upload>, StoreError> {
-        let values = values![tenant, key.as_str()];
+        let values = values![tenant, owner.unwrap_or_default(), key.as_str()];
         Ok(self.read(FIND_BY_IDEMPOTENCY_KEY, values, rows::upload).await?.pop())
     }
 
     async fn find_by_fingerprint(
         &self,
         tenant: &str,
+        owner: Option<&str>,
         fingerprint: &Fingerprint,
         size_bytes: Option<u64>,
     ) -> Result<Option<Upload>, StoreError> {
         let size = size_bytes.map_or(Value::from(-1_i64), Value::from);
-        let values = values![tenant, fingerprint.as_str(), size];
+        let values = values![tenant, owner.unwrap_or_default(), fingerprint.as_str(), size];
         Ok(self.read(FIND_BY_FINGERPRINT, values, rows::upload).await?.pop())
     }
 
     async fn list(&self, filter: &ListFilter) -> Result<Vec<Upload>, StoreError> {
         let before = filter.before.unwrap_or(UploadId(Uuid::max()));
         let state = filter.state.map(|state| state.name());
-        let values = values![filter.tenant.as_str(), before, filter.limit, state, filter.now];
-        self.read(page(filter.state), values, rows::upload).await
+        let (tenant, owner) = (filter.tenant.as_deref(), filter.owner.as_deref());
+        let values = values![tenant, before, filter.limit, state, filter.now, owner];
+        self.read(page(filter), values, rows::upload).await
     }
 
     async fn count_by_state(&self) -> Result<Vec<(String, u64)>, StoreError> {

@@ -41,7 +41,7 @@ impl Storage {
         parts: &[(PartNumber, u64, Option<Checksum>)],
         window: UrlWindow,
     ) -> Result<(Vec<SignedRequest>, OffsetDateTime), StorageError> {
-        let current = self.identity.current(window.now).await?;
+        let current = self.signer.current(window.now).await?;
         let (context, until) = self.context(&current, window)?;
         let checksum_header = checksum_header(upload.spec.checksum_algorithm);
         let batch = PartBatch {
@@ -74,7 +74,7 @@ impl Storage {
         checksum: Option<Checksum>,
         window: UrlWindow,
     ) -> Result<(SignedRequest, OffsetDateTime), StorageError> {
-        let current = self.identity.current(window.now).await?;
+        let current = self.signer.current(window.now).await?;
         let (context, until) = self.context(&current, window)?;
         let headers = self.put_headers(upload, checksum);
         let length = upload.plan.size_bytes().unwrap_or(0).to_string();
@@ -89,7 +89,8 @@ impl Storage {
         Ok((SignedRequest { url, headers }, until))
     }
 
-    /// Signs a GET of a finished object, as a download under its file name.
+    /// Signs a GET of a finished object, as a download under its file name. Not as `storage.signer`, which need not be
+    /// allowed to read.
     ///
     /// # Errors
     /// [`StorageError`] when there are no credentials or the settings cannot be signed for.
@@ -176,101 +177,4 @@ fn not_signed(error: SignError) -> StorageError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::SystemTime;
-
-    use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
-    use time::macros::datetime;
-
-    use super::super::{
-        Connection, Identity, ServerSide, StaticKeys, StorageSettings, StoreProfile, TimeLimits,
-    };
-    use super::*;
-    use crate::sigv4::AddressingStyle;
-
-    // Thursday, 1 January 2026, 12:00 UTC.
-    const NOW: OffsetDateTime = datetime!(2026-01-01 12:00 UTC);
-
-    fn connection() -> Connection {
-        let keys = StaticKeys { access_key_id: "id".into(), secret_access_key: "secret".into() };
-        Connection {
-            endpoint: Some("http://minio:9000".into()),
-            public_endpoint: Some("http://localhost:9000".into()),
-            region: "us-east-1".into(),
-            bucket: "b".into(),
-            style: AddressingStyle::Path,
-            keys: Some(keys),
-            signer: None,
-        }
-    }
-
-    async fn storage_at(connection: Connection) -> Storage {
-        let settings = StorageSettings {
-            connection,
-            server_side: ServerSide::default(),
-            profile: StoreProfile::default(),
-            time_limits: TimeLimits::default(),
-        };
-        Storage::connect(settings).await.unwrap()
-    }
-
-    async fn storage_with_credentials_for(life: Duration) -> Storage {
-        let storage = storage_at(connection()).await;
-        let end = SystemTime::from(NOW + life);
-        let credentials = Credentials::new("id", "secret", Some("token".into()), Some(end), "test");
-        Storage { identity: Identity::new(SharedCredentialsProvider::new(credentials)), ..storage }
-    }
-
-    #[tokio::test]
-    async fn no_url_outlives_the_credentials() {
-        let hour = Duration::from_secs(3600);
-        for (life, ttl, expected) in [(hour * 2, hour, hour), (hour, hour * 2, hour)] {
-            let storage = storage_with_credentials_for(life).await;
-            let current = storage.identity.current(NOW).await.unwrap();
-            let (context, until) = storage.context(&current, UrlWindow { now: NOW, ttl }).unwrap();
-            assert_eq!((context.expires, until), (expected, NOW + expected));
-        }
-    }
-
-    #[tokio::test]
-    async fn expired_credentials_sign_nothing() {
-        let storage = storage_with_credentials_for(Duration::from_millis(500)).await;
-        let current = storage.identity.current(NOW).await.unwrap();
-        assert!(storage.context(&current, UrlWindow { now: NOW, ttl: Duration::from_secs(60) }).is_err());
-    }
-
-    #[tokio::test]
-    async fn urls_are_for_the_public_endpoint() {
-        let storage = storage_with_credentials_for(Duration::from_secs(3600)).await;
-        assert_eq!(storage.object_url("a b"), "http://localhost:9000/b/a%20b");
-    }
-
-    async fn signed_part(storage: &Storage) -> String {
-        let current = storage.identity.current(NOW).await.unwrap();
-        let window = UrlWindow { now: NOW, ttl: Duration::from_secs(60) };
-        let (context, _) = storage.context(&current, window).unwrap();
-        let batch = PartBatch { context, key: "k", s3_upload_id: "u", checksum_header: None };
-        PartSigner::new(&batch).unwrap().sign_part(1, 5, None).unwrap()
-    }
-
-    #[tokio::test]
-    async fn every_url_begins_with_the_public_origin() {
-        let public = |endpoint: &str| Connection { public_endpoint: Some(endpoint.into()), ..connection() };
-        let aws = Connection { endpoint: None, public_endpoint: None, ..connection() };
-        let virtual_host = |connection| Connection { style: AddressingStyle::VirtualHost, ..connection };
-        for (connection, expected) in [
-            (connection(), "http://localhost:9000"),
-            (Connection { public_endpoint: None, ..connection() }, "http://minio:9000"),
-            (public("https://Files.Example:443/s3"), "https://files.example"),
-            (public("http://[0:0::1]:9000"), "http://[::1]:9000"),
-            (virtual_host(public("https://files.example:8443")), "https://b.files.example:8443"),
-            (aws.clone(), "https://s3.us-east-1.amazonaws.com"),
-            (virtual_host(aws), "https://b.s3.us-east-1.amazonaws.com"),
-        ] {
-            let storage = storage_at(connection).await;
-            assert_eq!(storage.public_origin(), expected);
-            let signed = signed_part(&storage).await;
-            assert!(signed.starts_with(&format!("{expected}/")), "{signed} is not at {expected}");
-        }
-    }
-}
+mod tests;
