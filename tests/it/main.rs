@@ -9,3 +9,4 @@ mod docs;
 mod harness;
 mod put;
 mod robust;
+mod serving;
