@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests run against: MinIO, SeaweedFS, PostgreSQL, Chromium and the packages of web/. Only the first
-# run takes long.
+# Installs what the tests run against and with: MinIO, SeaweedFS, PostgreSQL, schemathesis, Chromium and the packages
+# of web/. Only the first run takes long.
 #
 #   TEST_TOOLS=DIR   where to keep them (default: ~/.cache/partgate-tools, which all clones share)
 #   REQUIRE_ALL=1    a tool that cannot be had is a failure; without it, its tests are skipped
@@ -60,6 +60,20 @@ postgresql() {
   echo "tools: postgresql $(compgen -G '/usr/lib/postgresql/*/bin/postgres' | tail -n 1 | cut -d/ -f5) ok"
 }
 
+schemathesis() {
+  # It and all that it needs, each at one version.
+  local wanted=tests/schemathesis/requirements.txt version folder
+  version=$(sed -n 's/^schemathesis==//p' "$wanted")
+  folder=$tools/schemathesis-$version
+  if ! cmp --silent "$wanted" "$folder/.installed"; then
+    python3 -m venv --clear "$folder" >"$log" 2>&1 || { skip schemathesis "it needs Python's venv"; return; }
+    attempt schemathesis "$folder/bin/python" -m pip install --no-deps --requirement "$wanted" || return 0
+    cp "$wanted" "$folder/.installed"
+  fi
+  ln -sfn "$folder/bin/schemathesis" "$tools/bin/schemathesis"
+  echo "tools: schemathesis $version ok"
+}
+
 # Debian's, with a font, without which headless pages have boxes for letters.
 chromium() {
   local found
@@ -97,6 +111,7 @@ if command -v flock >/dev/null; then flock 9; fi
 minio
 seaweedfs
 postgresql
+schemathesis
 chromium
 node
 if [[ ${REQUIRE_ALL:-} = 1 && $skipped = 1 ]]; then

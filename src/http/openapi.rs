@@ -2,6 +2,7 @@
 
 use axum::Json;
 use utoipa::OpenApi;
+use utoipa::openapi::{RefOr, Required};
 
 use super::{operations, proxied, uploads};
 
@@ -40,7 +41,13 @@ struct Document;
 /// The OpenAPI document as it is served and committed.
 #[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
-    Document::openapi()
+    let mut document = Document::openapi();
+    let complete = document.paths.paths.get_mut("/upload/{id}/complete").and_then(|path| path.post.as_mut());
+    if let Some(RefOr::T(body)) = complete.and_then(|complete| complete.request_body.as_mut()) {
+        // It may be left out. Said by an `Option` in the handler's attribute, it might also be `null`, which is refused.
+        body.required = Some(Required::False);
+    }
+    document
 }
 
 pub(super) async fn serve() -> Json<utoipa::openapi::OpenApi> {

@@ -25,9 +25,9 @@ use crate::upload::{ChecksumAlgorithm, UploadId};
     put, path = "/upload/{id}/parts/{number}", tag = "proxied parts",
     params(
         ("id" = Uuid, Path, description = "The upload's id"),
-        ("number" = u32, Path, description = "The part's number, from 1"),
+        ("number" = u32, Path, minimum = 1, maximum = 10000, description = "The part's number, from 1"),
     ),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    request_body(content_type = "application/octet-stream", description = "The part's bytes"),
     responses(
         (status = 200, description = "Storage accepted it", body = api::ProxiedPart),
         (status = "4XX", description = "invalid_request, upload_not_found, upload_closed, upload_gone, checksum_mismatch", body = api::Problem, content_type = "application/problem+json"),
@@ -51,9 +51,9 @@ pub(super) async fn part(
     post, path = "/upload/{id}/chunk/{index}", tag = "proxied parts",
     params(
         ("id" = Uuid, Path, description = "The upload's id"),
-        ("index" = u32, Path, description = "The part's number less 1"),
+        ("index" = u32, Path, maximum = 9999, description = "The part's number less 1"),
     ),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    request_body(content_type = "application/octet-stream", description = "The part's bytes"),
     responses(
         (status = 200, description = "Storage accepted it", body = api::ProxiedPart),
         (status = "4XX", description = "as for a proxied part", body = api::Problem, content_type = "application/problem+json"),

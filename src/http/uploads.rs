@@ -24,11 +24,11 @@ const POLL_SECONDS: u32 = 1;
 #[utoipa::path(
     post, path = "/upload/init", tag = "uploads",
     request_body = api::InitRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a retried init find its upload: 1 to 256 printable ASCII characters, new for every upload")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256, pattern = "^[ -~]+$", description = "Makes a retried init find its upload: 1 to 256 printable ASCII characters, new for every upload")),
     responses(
         (status = 201, description = "Opened", body = api::UploadCreated, headers(("Location" = String, description = "The upload's status"))),
         (status = 200, description = "Found open", body = api::UploadCreated),
-        (status = "4XX", description = "invalid_request, too_large, unsupported_media_type", body = api::Problem, content_type = "application/problem+json"),
+        (status = "4XX", description = "invalid_request, upload_closed, upload_gone, too_large, unsupported_media_type", body = api::Problem, content_type = "application/problem+json"),
         (status = "5XX", description = "storage_rejected, storage_unavailable, database_unavailable", body = api::Problem, content_type = "application/problem+json"),
     ),
 )]
@@ -116,7 +116,7 @@ pub(super) async fn status(
 #[utoipa::path(
     post, path = "/upload/{id}/complete", tag = "uploads",
     params(("id" = Uuid, Path, description = "The upload's id")),
-    request_body = Option<api::CompleteRequest>,
+    request_body = api::CompleteRequest,
     responses(
         (status = 200, description = "The object is in storage, proven", body = api::Completion),
         (status = 202, description = "Still at it: repeat the call after Retry-After", body = api::UploadStatus, headers(("Retry-After" = u32, description = "Seconds"))),
@@ -168,8 +168,8 @@ pub(super) async fn abort(
     params(
         ("tenant" = Option<String>, Query, description = "Only this tenant's; for callers who see all tenants"),
         ("state" = Option<api::UploadState>, Query, description = "Only those in this state"),
-        ("limit" = Option<u32>, Query, description = "At most so many, 1 to 1000; 100 when absent"),
-        ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "At most so many, 1 to 1000; 100 when absent"),
+        ("cursor" = Option<Uuid>, Query, description = "next_cursor of the page before"),
     ),
     responses(
         (status = 200, description = "A page of uploads", body = api::UploadList),

@@ -22,6 +22,7 @@ pub struct InitRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// The wished size of a part in bytes; the answer's `part_size` is the rule.
+    #[schema(minimum = 1)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_size: Option<u64>,
     /// The object's Content-Type; `application/octet-stream` when absent.
@@ -31,6 +32,7 @@ pub struct InitRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum_algorithm: Option<ChecksumAlgorithm>,
     /// SHA-256 of the whole file, 64 hex digits: completion is then answered only after a read-back.
+    #[schema(pattern = "^[0-9A-Fa-f]{64}$")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// Kept as the object's user metadata (`x-amz-meta-*`); at most 2,048 bytes of ASCII in all.
@@ -42,8 +44,9 @@ pub struct InitRequest {
     /// Whether completion may replace an object that is already at the key; false when absent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub overwrite: bool,
-    /// The caller's own name for this content, 1 to 256 bytes: an open upload of the same caller with this
-    /// fingerprint and size is answered (200) instead of a new one.
+    /// The caller's own name for this content, 1 to 256 characters of printable ASCII: an open upload of the same
+    /// caller with this fingerprint and size is answered (200) instead of a new one.
+    #[schema(min_length = 1, max_length = 256, pattern = "^[ -~]+$")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
     /// Sign the first parts in the same call.
@@ -55,7 +58,8 @@ pub struct InitRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum SignFirst {
-    /// The first so many parts, 0 to 1,000.
+    /// The first so many parts, or all if there are fewer; of those at most 1,000.
+    #[schema(value_type = u64)]
     Count(u32),
     /// These parts, as in `sign`.
     Parts(Vec<PartToSign>),
@@ -66,6 +70,7 @@ pub enum SignFirst {
 #[serde(deny_unknown_fields)]
 pub struct SignRequest {
     /// The parts to sign, at most 1,000, each once.
+    #[schema(max_items = 1000)]
     pub parts: Vec<PartToSign>,
     /// The parts that storage has accepted since the last report.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -213,6 +218,7 @@ pub struct StoredPart {
 #[serde(deny_unknown_fields)]
 pub struct ReportRequest {
     /// The parts that storage has accepted since the last report, at most 1,000, each once.
+    #[schema(max_items = 1000)]
     pub stored: Vec<StoredPart>,
 }
 
@@ -227,6 +233,7 @@ pub struct CompleteRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// SHA-256 of the whole file, 64 hex digits, where init gave none.
+    #[schema(pattern = "^[0-9A-Fa-f]{64}$")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// Checksum of the whole file, base64, of the upload's `checksum_algorithm` (one of the CRC kinds).

@@ -153,3 +153,19 @@ async fn other_methods_are_refused_with_those_that_are_allowed() {
         answer.problem(405, "method_not_allowed");
     }
 }
+
+#[tokio::test]
+async fn body_of_complete_may_be_absent_but_not_null_as_described() {
+    let document = serde_json::to_value(partgate::http::openapi_document()).unwrap();
+    let body = &document["paths"]["/upload/{id}/complete"]["post"]["requestBody"];
+    assert_eq!(body["required"], false);
+    let schema = &body["content"]["application/json"]["schema"];
+    assert_eq!(schema, &json!({"$ref": "#/components/schemas/CompleteRequest"}));
+
+    let gateway = Gateway::start().await;
+    let created = open(&gateway, b"", json!({})).await;
+    let path = format!("/upload/{}/complete", id(&created));
+    let problem = gateway.post(&path, json!(null)).await.problem(400, "invalid_request");
+    assert_eq!(fields(&problem), ["body"]);
+    gateway.call(Method::POST, &path, None).await.expect(200);
+}

@@ -319,8 +319,8 @@ export interface components {
             /** @description The file's name, 1 to 1,024 bytes; shown to people and made safe for the object's key. */
             readonly filename: string;
             /**
-             * @description The caller's own name for this content, 1 to 256 bytes: an open upload of the same caller with this
-             *     fingerprint and size is answered (200) instead of a new one.
+             * @description The caller's own name for this content, 1 to 256 characters of printable ASCII: an open upload of the same
+             *     caller with this fingerprint and size is answered (200) instead of a new one.
              */
             readonly fingerprint?: string | null;
             /** @description The object's key below the configured prefix, where the caller may name keys. */
@@ -872,9 +872,10 @@ export interface operations {
             };
             readonly cookie?: never;
         };
-        readonly requestBody: {
+        /** @description The part's bytes */
+        readonly requestBody?: {
             readonly content: {
-                readonly "application/octet-stream": readonly number[];
+                readonly "application/octet-stream": unknown;
             };
         };
         readonly responses: {
@@ -919,7 +920,7 @@ export interface operations {
         };
         readonly requestBody?: {
             readonly content: {
-                readonly "application/json": components["schemas"]["CompleteRequest"] | null;
+                readonly "application/json": components["schemas"]["CompleteRequest"];
             };
         };
         readonly responses: {
@@ -1061,9 +1062,10 @@ export interface operations {
             };
             readonly cookie?: never;
         };
-        readonly requestBody: {
+        /** @description The part's bytes */
+        readonly requestBody?: {
             readonly content: {
-                readonly "application/octet-stream": readonly number[];
+                readonly "application/octet-stream": unknown;
             };
         };
         readonly responses: {
@@ -1203,7 +1205,7 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description invalid_request, too_large, unsupported_media_type */
+            /** @description invalid_request, upload_closed, upload_gone, too_large, unsupported_media_type */
             readonly "4XX": {
                 headers: {
                     readonly [name: string]: unknown;
