@@ -2,6 +2,7 @@
 //!
 //! One binary, so that everything is linked once. `harness` starts servers on free ports of 127.0.0.1 and stops them.
 
+mod access;
 mod api;
 mod architecture;
 mod chaos;
