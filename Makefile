@@ -22,7 +22,7 @@ test: tools
 # The API suite on one store (docs/stores.md): make test-on-minio [ONLY=api::streams]. Left out is what has a store of
 # its own (crash, commands, disk) or is about the gateway's own time (slow, faults). Tests wait for the server more than they compute.
 test-on-%:
-	TEST_STORE=$* cargo test --workspace --test it -- --quiet --test-threads=6 $(or $(ONLY),api:: robust::) \
+	TEST_STORE=$* cargo test --workspace --test it -- --quiet --test-threads=6 $(or $(ONLY),access:: api:: robust::) \
 		--skip robust::commands --skip robust::crash --skip robust::disk --skip robust::faults --skip robust::slow
 
 # Calls of chance, by openapi.json, from every kind of caller: make test-fuzz [MODES="key token"] [EXAMPLES=…] [SEED=…]

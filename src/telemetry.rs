@@ -1,5 +1,6 @@
 //! The log and the metrics of this process.
 
+use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
@@ -32,12 +33,17 @@ pub fn start_log(format: LogFormat) {
     };
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
-        // The words of a panic without arguments are in our code; others may hold anything.
-        let words = panic.payload().downcast_ref::<&'static str>();
+        let words = literal_words(panic.payload());
         let backtrace = Backtrace::capture();
         let frames = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
         tracing::error!(place, words, backtrace = frames, "a thread panicked");
     }));
+}
+
+/// The words of a panic that are in the code as they are. Formatted ones may hold anything: a broken index into a text
+/// tells the text.
+fn literal_words(payload: &dyn Any) -> Option<&'static str> {
+    payload.downcast_ref::<&'static str>().copied()
 }
 
 /// `RUST_LOG` with its levels that name no crate turned into ours. What comes later and is more precise goes before.
@@ -112,6 +118,16 @@ fn describe() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn panic_does_not_tell_what_was_formatted_into_its_words() {
+        let words = |panic: fn()| literal_words(&*std::panic::catch_unwind(panic).unwrap_err());
+        assert_eq!(words(|| panic!("the list is empty")), Some("the list is empty"));
+        let filename = std::hint::black_box("é");
+        assert_eq!(words(|| panic!("{} is not a name", std::hint::black_box("salary.pdf"))), None);
+        let broken = std::panic::catch_unwind(|| filename[1..].len()).unwrap_err();
+        assert_eq!(literal_words(&*broken), None);
+    }
 
     #[test]
     fn level_without_a_name_is_for_our_own_lines() {

@@ -189,7 +189,7 @@ mod tests {
             limiter.check(caller).unwrap();
         }
         // A call is allowed again after a microsecond; sleeping would only make it longer.
-        while limiter.calls.len() > 0 {
+        while !limiter.calls.is_empty() {
             limiter.clean();
         }
         assert!(!limiter.is_full.load(Ordering::Relaxed));

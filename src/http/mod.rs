@@ -114,7 +114,7 @@ pub fn router(gateway: Gateway) -> Router {
     let routes = counted(&gateway, in_flight(&gateway, uploads))
         .merge(counted(&gateway, in_flight(&gateway, proxied)))
         .merge(operations)
-        .merge(page::routes(&gateway.service.terms()))
+        .merge(page::routes(&gateway.service.terms(), &gateway.auth))
         .method_not_allowed_fallback(error::method_not_allowed)
         .fallback(error::no_such_route);
     let cors = cors(&gateway);

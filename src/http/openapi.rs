@@ -1,7 +1,8 @@
 //! The API's description, generated from handlers and wire types.
 
 use axum::Json;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi, openapi};
 use utoipa::openapi::{RefOr, Required};
 
 use super::{operations, proxied, uploads};
@@ -30,6 +31,8 @@ use super::{operations, proxied, uploads};
         operations::metrics,
         operations::sweep,
     ),
+    security(("bearer" = []), ()),
+    modifiers(&Bearer),
     tags(
         (name = "uploads", description = "The life of an upload"),
         (name = "proxied parts", description = "For clients that cannot reach storage"),
@@ -37,6 +40,19 @@ use super::{operations, proxied, uploads};
     )
 )]
 struct Document;
+
+/// How callers say who they are; in open mode nobody asks.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let description = "An API key, a grant (a JWT), or an upload's own token, which init answers and which is good \
+                           for that upload's sign, parts, status, complete and abort.";
+        let bearer = Http::builder().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    }
+}
 
 /// The OpenAPI document as it is served and committed.
 #[must_use]

@@ -14,7 +14,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::Gateway;
-use crate::service::Terms;
+use crate::service::{Authenticator, Terms};
 
 const INDEX: &str = include_str!("../../web/page/dist/index.html");
 
@@ -44,6 +44,8 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
 #[derive(Debug, Serialize)]
 struct PageData<'a> {
     version: &'static str,
+    /// `open` or `required`: whether the page has to ask who somebody is.
+    auth: &'static str,
     store: &'a str,
     bucket: &'a str,
     prefix: &'a str,
@@ -55,9 +57,9 @@ struct PageData<'a> {
 }
 
 /// The page and its files.
-pub(super) fn routes(terms: &Terms) -> Router<Gateway> {
+pub(super) fn routes(terms: &Terms, auth: &Authenticator) -> Router<Gateway> {
     let policy = policy(&terms.storage_origin);
-    let index = Asset::new("text/html; charset=utf-8", index(terms), &policy);
+    let index = Asset::new("text/html; charset=utf-8", index(terms, auth_name(auth)), &policy);
     FILES.into_iter().fold(Router::new().route("/", index.route()), |router, (name, content_type, body)| {
         let asset = Asset::new(content_type, body, &policy);
         router.route(&format!("/page/{name}"), asset.route())
@@ -84,10 +86,18 @@ fn source(origin: &str) -> &str {
     if is_spelt { origin } else { &origin[..=scheme.len()] }
 }
 
+fn auth_name(auth: &Authenticator) -> &'static str {
+    match auth {
+        Authenticator::Open(_) => "open",
+        Authenticator::Required(_) => "required",
+    }
+}
+
 /// The page with what it has to know in its place.
-fn index(terms: &Terms) -> String {
+fn index(terms: &Terms, auth: &'static str) -> String {
     let data = PageData {
         version: env!("CARGO_PKG_VERSION"),
+        auth,
         store: &terms.storage_origin,
         bucket: &terms.bucket,
         prefix: &terms.key_prefix,
@@ -196,7 +206,7 @@ mod tests {
     #[test]
     fn data_cannot_end_its_script() {
         let hostile = Terms { key_prefix: "</script><!--<script>\"&amp;".into(), ..terms() };
-        let page = index(&hostile);
+        let page = index(&hostile, "open");
         let (_, rest) = page.split_once(DATA_START).unwrap();
         let (json, _) = rest.split_once(DATA_END).unwrap();
         let data: serde_json::Value = serde_json::from_str(json).unwrap();

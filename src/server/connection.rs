@@ -67,8 +67,7 @@ impl Shared {
             let router = router.clone();
             async move {
                 let answer = router.oneshot(request).await;
-                drop(under_way);
-                answer
+                answer.map(|answer| answer.map(|body| under_way.answer(body)))
             }
         });
         let stream = TokioIo::new(Watched { stream, phases: phases.clone() });

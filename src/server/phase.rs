@@ -7,6 +7,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use axum::body::{Body, Bytes};
+use hyper::body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 
@@ -16,8 +18,13 @@ use super::ConnectionLimits;
 enum Phase {
     /// A request's head is on its way, or the first one is waited for.
     Head,
-    /// So many requests are under way, 1 or more. Each has limits of its own.
-    Busy(usize),
+    /// Something is under way.
+    Busy {
+        /// Not answered yet. Each has limits of its own.
+        requests: usize,
+        /// Answered, and the answer is being read.
+        answers: usize,
+    },
     /// Requests were answered, and none has come since.
     Idle {
         /// HTTP/2 has frames that begin no request.
@@ -30,7 +37,7 @@ enum Phase {
 pub(super) enum Late {
     /// A head did not arrive.
     Head,
-    /// No request came. An answer that is still being read is not seen here, so it may take twice as long.
+    /// No request came, or nothing of an answer was read.
     Idle,
 }
 
@@ -43,15 +50,15 @@ impl Phases {
         Self(watch::Sender::new(Phase::Head))
     }
 
-    /// A request is under way until what is answered here is dropped.
+    /// A request is under way until what is returned here is dropped.
     pub(super) fn begin(&self, is_http2: bool) -> UnderWay {
         self.0.send_modify(|phase| {
             *phase = match *phase {
-                Phase::Busy(requests) => Phase::Busy(requests + 1),
-                Phase::Head | Phase::Idle { .. } => Phase::Busy(1),
+                Phase::Busy { requests, answers } => Phase::Busy { requests: requests + 1, answers },
+                Phase::Head | Phase::Idle { .. } => Phase::Busy { requests: 1, answers: 0 },
             };
         });
-        UnderWay { phases: self.clone(), is_http2 }
+        UnderWay { phases: self.clone(), is_http2, is_answered: false }
     }
 
     /// Ends when the connection has been at one thing for too long.
@@ -61,8 +68,8 @@ impl Phases {
             let now = *phase.borrow_and_update();
             let (limit, late) = match now {
                 Phase::Head => (limits.header_timeout, Late::Head),
-                Phase::Idle { .. } => (limits.idle_timeout, Late::Idle),
-                Phase::Busy(_) => {
+                Phase::Busy { requests: 0, .. } | Phase::Idle { .. } => (limits.idle_timeout, Late::Idle),
+                Phase::Busy { .. } => {
                     // The sender is `self`, so it is not gone.
                     let _ = phase.changed().await;
                     continue;
@@ -85,21 +92,66 @@ impl Phases {
     }
 }
 
-/// A request that is under way.
+/// A request, and then its answer.
 #[derive(Debug)]
 pub(super) struct UnderWay {
     phases: Phases,
     is_http2: bool,
+    is_answered: bool,
+}
+
+impl UnderWay {
+    /// What is under way from here on is the answer.
+    pub(super) fn answer(mut self, body: Body) -> Answer {
+        self.phases.0.send_modify(|phase| {
+            if let Phase::Busy { requests, answers } = phase {
+                *requests -= 1;
+                *answers += 1;
+            }
+        });
+        self.is_answered = true;
+        Answer { body, under_way: self }
+    }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.phases.0.send_modify(|phase| {
-            *phase = match *phase {
-                Phase::Busy(requests) if requests > 1 => Phase::Busy(requests - 1),
-                _ => Phase::Idle { is_http2: self.is_http2 },
-            };
+            let Phase::Busy { requests, answers } = phase else { return };
+            *if self.is_answered { answers } else { requests } -= 1;
+            if *phase == (Phase::Busy { requests: 0, answers: 0 }) {
+                *phase = Phase::Idle { is_http2: self.is_http2 };
+            }
         });
+    }
+}
+
+/// The body of an answer, which tells when more of it is wanted.
+pub(super) struct Answer {
+    body: Body,
+    under_way: UnderWay,
+}
+
+impl hyper::body::Body for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        // Nothing but the time of it has changed.
+        self.under_way.phases.0.send_modify(|_| {});
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -162,13 +214,19 @@ mod tests {
         *phases.0.borrow()
     }
 
+    fn busy(requests: usize, answers: usize) -> Phase {
+        Phase::Busy { requests, answers }
+    }
+
     #[test]
-    fn connection_is_busy_until_its_last_request_is_answered() {
+    fn connection_is_busy_until_its_last_answer_is_read() {
         let phases = Phases::new();
         let (one, other) = (phases.begin(true), phases.begin(true));
-        assert_eq!(now(&phases), Phase::Busy(2));
-        drop(one);
-        assert_eq!(now(&phases), Phase::Busy(1));
+        assert_eq!(now(&phases), busy(2, 0));
+        let answer = one.answer(Body::empty());
+        assert_eq!(now(&phases), busy(1, 1));
+        drop(answer);
+        assert_eq!(now(&phases), busy(1, 0));
         drop(other);
         assert_eq!(now(&phases), Phase::Idle { is_http2: true });
     }
@@ -179,11 +237,27 @@ mod tests {
             let phases = Phases::new();
             let request = phases.begin(is_http2);
             phases.bytes_arrived();
-            assert_eq!(now(&phases), Phase::Busy(1), "these are a body's");
+            assert_eq!(now(&phases), busy(1, 0), "these are a body's");
             drop(request);
             phases.bytes_arrived();
             assert_eq!(now(&phases), expected);
         }
+    }
+
+    #[tokio::test]
+    async fn answer_that_nobody_reads_is_late_and_a_request_is_not() {
+        let limits = ConnectionLimits {
+            idle_timeout: std::time::Duration::from_millis(20),
+            ..ConnectionLimits::default()
+        };
+        let phases = Phases::new();
+        let request = phases.begin(false);
+        let late = phases.late(&limits);
+        let mut late = std::pin::pin!(late);
+        let early = tokio::time::timeout(limits.idle_timeout * 3, late.as_mut()).await;
+        assert!(early.is_err(), "the gateway may take its time");
+        let _answer = request.answer(Body::from("unread"));
+        assert_eq!(late.await, Late::Idle);
     }
 
     #[tokio::test]

@@ -54,7 +54,7 @@ macro_rules! on_each {
         }
     };
 }
-use on_each;
+pub(in crate::store) use on_each;
 
 impl Store {
     /// Opens the database that the URL names: `sqlite://path`, which is made where there is none, or

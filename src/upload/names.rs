@@ -92,7 +92,11 @@ fn check_length(text: &str, max: usize) -> Result<(), NameError> {
     }
 }
 
-/// The key of an object. Invariant: 1 to 1,024 bytes, no control characters, no backslash, segments of 1 to
+/// Stores list keys in XML, which has no such characters (<https://www.w3.org/TR/xml/#charsets>): one key with them
+/// would make the whole bucket's listing unreadable.
+const NOT_IN_XML: [char; 2] = ['\u{fffe}', '\u{ffff}'];
+
+/// The key of an object. Invariant: 1 to 1,024 bytes, only what XML can carry, no backslash, segments of 1 to
 /// 255 bytes of which none is `.` or `..`, and the first is not `.uploads`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectKey(String);
@@ -105,8 +109,9 @@ impl ObjectKey {
     /// [`NameError`] with the rule that was broken.
     pub fn new(key: String) -> Result<Self, NameError> {
         check_length(&key, MAX_KEY_BYTES)?;
-        if let Some(found) = key.chars().find(|c| c.is_control()) {
-            return Err(NameError::BadCharacter { found, rule: "control characters are not allowed" });
+        if let Some(found) = key.chars().find(|c| c.is_control() || NOT_IN_XML.contains(c)) {
+            let rule = "control characters, and what XML cannot carry, are not allowed";
+            return Err(NameError::BadCharacter { found, rule });
         }
         if key.contains('\\') {
             let rule = "some stores take it for a slash";
@@ -254,7 +259,9 @@ mod tests {
 
     #[test]
     fn keys_that_some_store_refuses_are_refused() {
-        for key in ["", "/a", "a/", "a//b", "a/../b", "./a", "a/.", "a\u{7}b", "a\\b", ".uploads/a"] {
+        for key in
+            ["", "/a", "a/", "a//b", "a/../b", "./a", "a/.", "a\u{7}b", "a\u{ffff}b", "a\\b", ".uploads/a"]
+        {
             assert!(ObjectKey::new(key.to_owned()).is_err(), "{key:?}");
         }
         for key in ["a", "a/b/c.txt", "ü/+ %41&=", "...", "a/.uploads"] {

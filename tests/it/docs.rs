@@ -39,7 +39,7 @@ fn tests_that_the_page_of_stores_names_exist() {
 #[test]
 fn every_test_for_the_embedded_store_only_is_on_the_page_of_stores() {
     let named = named_tests(&stores_page());
-    for area in ["api", "robust"] {
+    for area in ["access", "api", "robust"] {
         for entry in fs::read_dir(repository().join("tests/it").join(area)).unwrap() {
             let path = entry.unwrap().path();
             let Some(file) = path.file_stem().filter(|_| path.extension().is_some_and(|end| end == "rs"))

@@ -10,3 +10,4 @@ mod docs;
 mod harness;
 mod put;
 mod robust;
+mod serving;

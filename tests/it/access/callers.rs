@@ -248,7 +248,7 @@ async fn forged_credentials_are_refused() {
 
 #[tokio::test]
 async fn token_secrets_are_exchanged_without_a_moment_of_refusal() {
-    let new_secret = "another secret of thirty-two bytes, and more";
+    let new_secret = "another secret of thirty-two bytes and more";
     let options = |secrets: String| required().with("auth.token_secrets", secrets);
     let old = format!("k1:{}", super::support::TOKEN_SECRET);
     let mut guarded = Guarded::start(options(format!("k2:{new_secret},{old}"))).await;

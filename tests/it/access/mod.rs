@@ -3,6 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report, also in its helpers")]
 
 mod callers;
+mod keys_of_objects;
 mod quotas;
+mod secrets;
+mod signer;
 mod support;
 mod tenants;
+mod url_scope;

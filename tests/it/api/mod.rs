@@ -16,4 +16,4 @@ mod resume;
 mod signing;
 mod small_put;
 mod streams;
-mod support;
+pub(crate) mod support;

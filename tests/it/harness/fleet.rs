@@ -17,6 +17,8 @@ const START: Duration = Duration::from_secs(30);
 /// Processes of one settings file.
 pub(crate) struct Fleet {
     folder: PathBuf,
+    /// What they log, as `RUST_LOG` says it.
+    level: &'static str,
     gateways: Vec<Mutex<Option<Process>>>,
 }
 
@@ -36,9 +38,19 @@ impl Drop for Process {
 impl Fleet {
     /// Starts so many gateways with these settings; their logs go to the folder.
     pub(crate) async fn start(folder: &Path, settings: &str, size: usize) -> Self {
+        Self::start_logging("warn,partgate=debug", folder, settings, size).await
+    }
+
+    /// The same, with another `RUST_LOG`.
+    pub(crate) async fn start_logging(
+        level: &'static str,
+        folder: &Path,
+        settings: &str,
+        size: usize,
+    ) -> Self {
         std::fs::write(folder.join("partgate.toml"), settings).unwrap();
         let gateways = (0..size).map(|_| Mutex::new(None)).collect();
-        let fleet = Self { folder: folder.to_owned(), gateways };
+        let fleet = Self { folder: folder.to_owned(), level, gateways };
         for number in 0..size {
             fleet.run(number).await;
         }
@@ -118,7 +130,7 @@ impl Fleet {
         let mut command = Command::new("sh");
         command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", PARTGATE, name, "--config"]);
         command.arg(self.folder.join("partgate.toml"));
-        command.env_clear().env("RUST_LOG", "warn,partgate=debug").stdin(Stdio::null());
+        command.env_clear().env("RUST_LOG", self.level).stdin(Stdio::null());
         command
     }
 
@@ -128,6 +140,12 @@ impl Fleet {
 
     fn log(&self, number: usize) -> String {
         std::fs::read_to_string(self.log_file(number)).unwrap()
+    }
+
+    /// All that gateways and sweeps have said.
+    pub(crate) fn logs(&self) -> String {
+        let sweeps = std::fs::read_to_string(self.folder.join("sweep.log")).unwrap_or_default();
+        (0..self.size()).map(|number| self.log(number)).chain([sweeps]).collect()
     }
 
     /// What all gateways and sweeps have said of an upload, in the order of time.

@@ -8,6 +8,7 @@ mod digest;
 mod fault;
 mod fleet;
 mod gateway;
+mod identities;
 mod requests;
 mod storage;
 mod stores;
@@ -21,6 +22,7 @@ pub(crate) use fleet::Fleet;
 pub(crate) use gateway::{
     ACCESS_KEY_ID, EMBEDDED_BUCKET, Gateway, Options, SECRET_ACCESS_KEY, behind_faults, behind_faults_with,
 };
+pub(crate) use identities::{temporary, writer};
 pub(crate) use requests::{Answer, bytes, init, put_part};
 pub(crate) use storage::{multiparts, objects, reap, s3};
 pub(crate) use stores::{TestStore, embedded_only, part_size, parts};

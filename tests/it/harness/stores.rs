@@ -12,9 +12,11 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
+use super::identities::WRITER;
 use super::storage::client;
 use super::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 
@@ -198,6 +200,7 @@ fn seaweedfs(data: &Path, ports: &Ports) -> Invocation {
         format!("-dir={}", folder.display()),
         format!("-s3.localSocket={}", data.join("s3.sock").display()),
         format!("-filer.localSocket={}", data.join("filer.sock").display()),
+        format!("-s3.config={}", seaweedfs_identities(data).display()),
     ];
     // A bucket is a volume at least, and each test has a bucket.
     let switches = "-ip=127.0.0.1 -ip.bind=127.0.0.1 -admin.ui=false -webdav=false -s3.port.iceberg=0 \
@@ -207,11 +210,20 @@ fn seaweedfs(data: &Path, ports: &Ports) -> Invocation {
         arguments.push(format!("-{name}.port={}", ports.get(2 * index)));
         arguments.push(format!("-{name}.port.grpc={}", ports.get(2 * index + 1)));
     }
-    let environment = vec![
-        ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID.to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY.to_owned()),
-    ];
-    (arguments, environment)
+    (arguments, Vec::new())
+}
+
+/// The owner of everything, and one who may only write.
+fn seaweedfs_identities(data: &Path) -> PathBuf {
+    let identity = |[access_key, secret_key]: [&str; 2], actions: &[&str]| {
+        let credentials = [json!({"accessKey": access_key, "secretKey": secret_key})];
+        json!({"name": access_key, "credentials": credentials, "actions": actions})
+    };
+    let owner = identity([ACCESS_KEY_ID, SECRET_ACCESS_KEY], &["Admin", "Read", "List", "Tagging", "Write"]);
+    let config = json!({"identities": [owner, identity(WRITER, &["Write"])]});
+    let file = data.join("identities.json");
+    std::fs::write(&file, config.to_string()).unwrap();
+    file
 }
 
 /// Ports that nobody else gets as long as these are held.

@@ -142,11 +142,13 @@ test("the caller's token may have expired meanwhile, and is asked for once more"
 });
 
 test('an own token with nothing beside it is told as refused', async (context) => {
-  const { url, asked } = await gatewayThat(context, problem(401, 'unauthorized', { detail: 'the token has expired' }));
-  const gateway = new Gateway({ gateway: url }, GIVE_UP_AFTER_MS);
-  gateway.adoptToken(ID, OWN);
-  const error = await refusalOf(asks(gateway));
-  assert.deepEqual([error.code, error.message, bearers(asked)], ['unauthorized', 'the token has expired', [OWN]]);
+  for (const options of [{}, { headers: {} }]) {
+    const { url, asked } = await gatewayThat(context, problem(401, 'unauthorized', { detail: 'the token has expired' }));
+    const gateway = new Gateway({ gateway: url, ...options }, GIVE_UP_AFTER_MS);
+    gateway.adoptToken(ID, OWN);
+    const error = await refusalOf(asks(gateway));
+    assert.deepEqual([error.code, error.message, bearers(asked)], ['unauthorized', 'the token has expired', [OWN]]);
+  }
 });
 
 test('what is refused for good is asked once, and told with its words and its limit', async (context) => {

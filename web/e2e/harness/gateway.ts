@@ -95,7 +95,7 @@ export class Gateway {
   /** Ends an API key, at once. */
   revoke(key: string): void {
     const [, id] = /^pgk_([^_]+)_/.exec(key) ?? [];
-    execFileSync(PARTGATE, ['key', 'revoke', '--config', this.#config!, id!], { stdio: 'pipe' });
+    partgate('key', 'revoke', '--config', this.#config!, id!);
   }
 
   /** Another API key. */
@@ -163,7 +163,13 @@ function toml(settings: Settings): string {
 
 function createKey(config: string, ...roles: string[]): string {
   const role = roles.length === 0 ? [] : ['--role', roles.join(',')];
-  return execFileSync(PARTGATE, ['key', 'create', '--config', config, '--tenant', 'default', ...role], { encoding: 'utf8', stdio: 'pipe' }).trim();
+  return partgate('key', 'create', '--config', config, '--tenant', 'default', ...role).trim();
+}
+
+/** Runs a command; what the tests have in PARTGATE_… would be settings. */
+function partgate(...given: string[]): string {
+  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'] };
+  return execFileSync(PARTGATE, given, { encoding: 'utf8', stdio: 'pipe', env });
 }
 
 /** A grant, as an app's backend signs it: `web/client/README.md` has the same lines. */

@@ -137,7 +137,9 @@ it('a grant that is no good stops the upload, in the words of the gateway', asyn
   assert.deepEqual([expired.error.code, expired.tokenCalls], ['unauthorized', [{ expired: false }, { expired: true }]]);
   assert.match(expired.error.message, /expired/);
   const small = await upload(grant({ max_bytes: 1_000 }));
-  assert.deepEqual([small.error.code, small.error.status, small.error.resumable], ['quota_exceeded', 403, true]);
+  assert.deepEqual([small.error.code, small.error.status, small.error.resumable], ['too_large', 413, false]);
+  const none = await upload(grant({ max_uploads: 0 }));
+  assert.deepEqual([none.error.code, none.error.status, none.error.resumable], ['quota_exceeded', 403, true]);
   const other = await upload(grant({ content_types: ['video/*'] }));
   assert.deepEqual([other.error.code, other.error.status], ['forbidden', 403]);
   assert.deepEqual(scene.storeProxy.puts(), []);

@@ -47,13 +47,16 @@ it('a key that is revoked opens nothing more; what it opened arrives, and the re
 it('a grant in a link uploads what it allows, and says what it does not', async (scene) => {
   const page = await UploadPage.openSignedOut(scene, undefined, `#token=${grant({ max_bytes: 100 * KIB })}`);
   await page.at('drop').waitFor();
-  const [small, large] = [await scene.file('small.bin', 10 * KIB), await scene.file('large.bin', MIB)];
+  const [small, large, more] = [await scene.file('small.bin', 60 * KIB), await scene.file('large.bin', MIB), await scene.file('more.bin', 60 * KIB, 2)];
   await page.choose(small.path);
   await page.looks('small.bin', 'done');
   await page.expectIdentical(scene, small, 'small.bin');
   await page.choose(large.path);
   await page.looks('large.bin', 'failed');
-  await page.row('large.bin').locator('[data-testid=error][data-code=quota_exceeded]').waitFor();
+  assert.match(await page.row('large.bin').innerText(), /too large: at most 102 kB are allowed/);
+  await page.choose(more.path);
+  await page.looks('more.bin', 'failed');
+  await page.row('more.bin').locator('[data-testid=error][data-code=quota_exceeded]').waitFor();
   assert.equal(await page.at('sign-in').count(), 0);
 }, { auth });
 

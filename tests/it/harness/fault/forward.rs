@@ -23,6 +23,9 @@ pub(super) async fn meet(
     onward: Onward,
     (cut, under_way): (Cut, UnderWay),
 ) -> Response {
+    // Some stores say what was refused, so that their words have a key in them.
+    let resource = request.uri().path().to_owned();
+    let error = |status, code: &str| error(status, code, &resource);
     match fault {
         Fault::SlowDown => error(StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
         Fault::ErrorIn200 => error(StatusCode::OK, "InternalError"),
@@ -120,9 +123,11 @@ fn broken_off(bytes: Bytes) -> Body {
     }))
 }
 
-fn error(status: StatusCode, code: &str) -> Response {
+fn error(status: StatusCode, code: &str, resource: &str) -> Response {
     let body = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>weather</Message></Error>"
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>the weather forbids it on \
+         resource: &quot;arn:aws:s3:::{}&quot; because it is bad</Message></Error>",
+        resource.trim_start_matches('/')
     );
     let mut headers = HeaderMap::new();
     headers.insert("content-type", "application/xml".parse().unwrap());

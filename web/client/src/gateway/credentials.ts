@@ -47,7 +47,7 @@ export class Credentials {
     switch (from) {
       case 'upload':
         if (uploadId !== null) this.#own.delete(uploadId);
-        return this.#options.fetchToken !== undefined || this.#options.headers !== undefined;
+        return this.#options.fetchToken !== undefined || [...(await this.#given().catch(() => new Headers()))].length > 0;
       case 'hook':
         // Another call may have fetched a new one meanwhile.
         if (this.#token !== null && headers.get('authorization') === `Bearer ${this.#token}`) this.#refused = true;
