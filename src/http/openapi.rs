@@ -2,8 +2,8 @@
 
 use axum::Json;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::{Modify, OpenApi, openapi};
 use utoipa::openapi::{RefOr, Required};
+use utoipa::{Modify, OpenApi, openapi};
 
 use super::{operations, proxied, uploads};
 
