@@ -1,6 +1,6 @@
 # Everything a developer runs. CI runs the same commands: see .ci/run.
 
-.PHONY: build dev page test test-fuzz test-web tools soak lint openapi conformance bench bench-browser
+.PHONY: build dev page test test-with-auth test-fuzz test-web tools soak lint openapi conformance bench bench-browser
 
 build:
 	cargo build --release
@@ -13,17 +13,23 @@ page: tools
 	npm run --silent build --prefix web
 
 # All tests: unit and property tests, the API and command suites on the embedded store, the store's conformance; then
-# the API suite again on real stores, with the same binaries; then calls of chance; then the browser. What a machine
-# cannot provide prints SKIP.
+# the API suite again with gateways that want to know who calls, and on real stores, with the same binaries; then calls of
+# chance; then the browser. What a machine cannot provide prints SKIP.
 test: tools
 	cargo test --workspace
-	$(MAKE) --no-print-directory test-on-minio test-on-seaweedfs test-fuzz test-web
+	$(MAKE) --no-print-directory test-with-auth test-on-minio test-on-seaweedfs test-fuzz test-web
 
 # The API suite on one store (docs/stores.md): make test-on-minio [ONLY=api::streams]. Left out is what has a store of
 # its own (crash, commands, disk) or is about the gateway's own time (slow, faults). Tests wait for the server more than they compute.
 test-on-%:
 	TEST_STORE=$* cargo test --workspace --test it -- --quiet --test-threads=6 $(or $(ONLY),access:: api:: robust::) \
 		--skip robust::commands --skip robust::crash --skip robust::disk --skip robust::faults --skip robust::slow
+
+# The API suite with an API key: make test-with-auth [ONLY=api::streams]. The commands and the gateways that are killed
+# (commands, crash) are processes with settings of their own; what they do does not depend on who calls.
+test-with-auth:
+	TEST_AUTH=required cargo test --workspace --test it -- --quiet --test-threads=6 $(or $(ONLY),api:: robust::) \
+		--skip robust::commands --skip robust::crash
 
 # Calls of chance, by openapi.json, from every kind of caller: make test-fuzz [MODES="key token"] [EXAMPLES=…] [SEED=…]
 test-fuzz:

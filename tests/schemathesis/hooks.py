@@ -23,6 +23,7 @@ BEYOND_SCHEMA = {
     "metadata": "bytes in all; names become headers",
     "checksum": "its length follows from the upload's algorithm",
     "size": "must not differ from what init declared",
+    "sha256": "must not differ from what was proven",
     "sign": "its numbers are checked against the upload's parts",
     "parts": "likewise",
     "stored": "likewise",

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import access
@@ -23,6 +24,8 @@ import servers
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent.parent
 EXAMPLES = 25
+# schemathesis computes more than the gateway does.
+AT_ONCE = 2
 
 SETTINGS = """
 listen = "127.0.0.1:0"
@@ -54,14 +57,13 @@ def main():
     arguments = parse()
     schemathesis = find_schemathesis()
     print(f"fuzz: seed {arguments.seed}", flush=True)
-    failed = []
     with tempfile.TemporaryDirectory(prefix="partgate-fuzz-") as folder:
         folder = Path(folder)
         store = servers.store(arguments.partgate, folder)
         try:
-            for mode in arguments.modes:
-                if not run(mode, arguments, schemathesis, folder, store.url):
-                    failed.append(mode)
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                passed = pool.map(lambda mode: run(mode, arguments, schemathesis, folder, store.url), arguments.modes)
+                failed = [mode for mode, is_passed in zip(arguments.modes, passed) if not is_passed]
         finally:
             store.stop()
     if failed:

@@ -12,9 +12,14 @@ use partgate::store::Migrations;
 use reqwest::{Client, Method, RequestBuilder};
 use time::OffsetDateTime;
 
-/// What a gateway that wants to know who calls cannot start without.
-pub(super) const REQUIRED: [(&str, &str); 2] =
-    [("auth.mode", "required"), ("auth.token_secrets", "k1:a secret for the tokens of a run of tests")];
+/// What such a gateway cannot start without. As in open mode nobody's calls are counted, because all tests call from one
+/// address.
+pub(super) const REQUIRED: [(&str, &str); 4] = [
+    ("auth.mode", "required"),
+    ("auth.token_secrets", "k1:a secret for the tokens of a run of tests"),
+    ("limits.per_address", "off"),
+    ("limits.per_caller", "off"),
+];
 
 /// Who may call the gateways of tests that do not say so themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
