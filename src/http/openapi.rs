@@ -1,7 +1,7 @@
 //! The API's description, generated from handlers and wire types.
 
 use axum::Json;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, openapi};
 use utoipa::openapi::{RefOr, Required};
 
@@ -48,7 +48,7 @@ impl Modify for Bearer {
     fn modify(&self, document: &mut openapi::OpenApi) {
         let description = "An API key, a grant (a JWT), or an upload's own token, which init answers and which is good \
                            for that upload's sign, parts, status, complete and abort.";
-        let bearer = Http::builder().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     }

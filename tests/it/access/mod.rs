@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report, also in its helpers")]
 
+mod attempts;
 mod callers;
 mod keys_of_objects;
 mod quotas;
