@@ -1,9 +1,9 @@
 //! The API's description, generated from handlers and wire types.
 
 use axum::Json;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi, openapi};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{RefOr, Required};
+use utoipa::{Modify, OpenApi, openapi};
 
 use super::{operations, proxied, uploads};
 
@@ -30,6 +30,7 @@ use super::{operations, proxied, uploads};
         operations::readyz,
         operations::metrics,
         operations::sweep,
+        operations::sweep,
     ),
     security(("bearer" = []), ()),
     modifiers(&Bearer),
@@ -48,7 +49,7 @@ impl Modify for Bearer {
     fn modify(&self, document: &mut openapi::OpenApi) {
         let description = "An API key, a grant (a JWT), or an upload's own token, which init answers and which is good \
                            for that upload's sign, parts, status, complete and abort.";
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
+        let bearer = Http::builder().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     }

@@ -166,7 +166,7 @@ pub(super) async fn abort(
 #[utoipa::path(
     get, path = "/upload", tag = "uploads",
     params(
-        ("tenant" = Option<String>, Query, description = "Only this tenant's; for callers who see all tenants"),
+        ("tenant" = Option<String>, Query, min_length = 1, description = "Only this tenant's; for callers who see all tenants"),
         ("state" = Option<api::UploadState>, Query, description = "Only those in this state"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "At most so many, 1 to 1000; 100 when absent"),
         ("cursor" = Option<Uuid>, Query, description = "next_cursor of the page before"),

@@ -1,4 +1,4 @@
-//! docs/stores.md names tests and settings: they exist.
+//! docs/stores.md and SECURITY.md name tests and settings: they exist.
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without should end it")]
 
 use std::collections::BTreeSet;
@@ -33,6 +33,43 @@ fn tests_that_the_page_of_stores_names_exist() {
     for test in named {
         let [area, file, name] = test.split("::").collect::<Vec<_>>().try_into().unwrap();
         assert!(source(area, file).contains(&format!("async fn {name}()")), "there is no {test}");
+    }
+}
+
+/// What a page calls a test of `tests/it/`, or else a unit test by its module.
+fn exists(test: &str) -> bool {
+    let segments: Vec<_> = test.split("::").collect();
+    let Some((name, modules)) = segments.split_last() else { return false };
+    let files = match modules {
+        [area, file] => vec![repository().join("tests/it").join(area).join(file)],
+        _ => Vec::new(),
+    };
+    let modules: PathBuf = modules.iter().collect();
+    let unit = repository().join("src").join(&modules);
+    // The tests of a module are in a file of their own, or at its end.
+    let enclosing = unit.parent().map(Path::to_path_buf);
+    let has_test = |file: PathBuf| {
+        let text = fs::read_to_string(file.with_extension("rs")).unwrap_or_default();
+        text.contains(&format!("fn {name}("))
+    };
+    files.into_iter().chain([unit]).chain(enclosing).any(has_test)
+}
+
+#[test]
+fn tests_that_the_page_of_security_names_exist() {
+    let page = fs::read_to_string(repository().join("SECURITY.md")).unwrap();
+    let threats: Vec<_> = page.lines().skip_while(|line| !line.starts_with("| threat |")).skip(2).collect();
+    let threats: Vec<_> = threats.into_iter().take_while(|line| line.starts_with('|')).collect();
+    assert!(threats.len() >= 15, "{}", threats.len());
+    for threat in threats {
+        let cells: Vec<_> = threat.trim_matches('|').split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 4, "{threat}");
+        let named: Vec<_> = cells[3].split('`').skip(1).step_by(2).collect();
+        // A threat without a test says why.
+        let is_read = cells[3].starts_with("by reading");
+        assert!(!named.is_empty(), "no test guards: {}", cells[0]);
+        let missing: Vec<_> = named.into_iter().filter(|test| !is_read && !exists(test)).collect();
+        assert!(missing.is_empty(), "{}: there is no {missing:?}", cells[0]);
     }
 }
 

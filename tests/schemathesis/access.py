@@ -14,19 +14,23 @@ SUCCESS = {
     "GET /upload": 200,
     "GET /upload/{id}/file": 307,
     "GET /metrics": 200,
+    "POST /sweep": 200,
     "GET /healthz": 200,
     "GET /readyz": 200,
 }
 FREE = {"GET /healthz", "GET /readyz"}
+METRICS_AND_SWEEP = {"GET /metrics", "POST /sweep"}
+READ = {"GET /upload", "GET /upload/{id}/status", "GET /upload/{id}/file"}
 TOKEN = {label for label in SUCCESS if "{id}" in label} - {"GET /upload/{id}/file"}
-UPLOAD_AND_READ = SUCCESS.keys() - {"GET /metrics"}
+UPLOAD_AND_READ = SUCCESS.keys() - METRICS_AND_SWEEP
 
 # What may be called; what may not is refused with this status.
 MODES = {
     "open": (SUCCESS.keys(), None),
     "nobody": (FREE, 401),
     "key": (UPLOAD_AND_READ, 403),
-    "admin": (SUCCESS.keys(), None),
+    # Whoever runs the gateway uploads nothing, and may take back what others do.
+    "admin": (FREE | METRICS_AND_SWEEP | READ | {"DELETE /upload/{id}"}, 403),
     "grant": (UPLOAD_AND_READ, 403),
     "token": (FREE | TOKEN, 403),
 }
@@ -50,18 +54,18 @@ class Mode:
         return cls(get("FUZZ_MODE"), get("FUZZ_URL"), int(get("FUZZ_SEED")), get("FUZZ_CREDENTIAL"), get("FUZZ_OPENER"))
 
     def credential(self, upload):
-        """The Authorization of a call about this upload, or about none."""
-        if self._name == "token" and upload:
-            return f"Bearer {upload.token}"
-        return self._credential and f"Bearer {self._credential}"
+        """The Authorization of a call; upload is the one it is about, or else any."""
+        credential = upload.token if self._name == "token" else self._credential
+        return credential and f"Bearer {credential}"
 
     def judge(self, label, response):
         """What is wrong with an answer's idea of who calls; or nothing."""
         status = response.status_code
         if label in self._allowed:
             return f"{self._name} is refused" if status in (401, 403) else None
-        # A path that is none, and a method that is not there, are told to everybody.
-        if status not in (self._refusal, 404, 405):
+        # A path that is none is told to everybody, and a request that is none to everybody who is known.
+        others = (404,) if self._refusal == 401 else (400, 404, 409, 413, 415)
+        if status not in (self._refusal, *others):
             return f"{self._name} is not refused"
         if status == 401 and not response.headers.get("www-authenticate", [""])[0].startswith("Bearer"):
             return "a refusal does not say how to be let in"

@@ -36,10 +36,10 @@ BEYOND_SCHEMA_NAMES = re.compile(rf"({'|'.join(map(re.escape, BEYOND_SCHEMA))})(
 @schemathesis.hook
 def before_call(context, case, kwargs):
     """Puts a real upload where an id of chance would stand, and shows who calls."""
-    upload = None
+    upload = UPLOADS.current()
     if "id" in (case.path_parameters or {}) and is_valid(case, ParameterLocation.PATH):
         # What a scenario has opened itself, it goes on with.
-        upload = UPLOADS.named(case.path_parameters["id"]) or UPLOADS.take()
+        upload = UPLOADS.named(case.path_parameters["id"]) or UPLOADS.take(case.path)
         case.path_parameters["id"] = upload.id
         fit_part(case)
     if credential := MODE.credential(upload):

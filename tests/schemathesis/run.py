@@ -6,11 +6,15 @@ It needs schemathesis of scripts/tools.sh; without it the run is skipped, or fai
 """
 
 import argparse
+import base64
+import hmac
+import json
 import os
 import random
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import access
@@ -30,6 +34,19 @@ endpoint = "{store}"
 bucket = "uploads"
 access_key_id = "partgate"
 secret_access_key = "partgate-dev-secret"
+[limits]
+per_address = "off"
+per_caller = "off"
+"""
+ISSUER_SECRET = "an issuer's secret for a run of calls of chance"
+REQUIRED = SETTINGS + f"""
+[auth]
+mode = "required"
+token_secrets = ["k1:a secret for tokens of a run of calls of chance"]
+[auth.issuers.app]
+secret = "{ISSUER_SECRET}"
+audience = "partgate"
+[tenants.acme]
 """
 
 
@@ -74,7 +91,9 @@ def find_schemathesis():
 
 def run(mode, arguments, schemathesis, folder, store_url):
     """Whether all is well with one kind of caller."""
-    gateway = servers.Gateway(arguments.partgate, folder, store_url, SETTINGS)
+    home = folder / mode
+    home.mkdir()
+    gateway = servers.Gateway(arguments.partgate, home, store_url, SETTINGS if mode == "open" else REQUIRED)
     try:
         if not gateway.is_ready():
             sys.exit("fuzz: the gateway is not ready")
@@ -83,7 +102,36 @@ def run(mode, arguments, schemathesis, folder, store_url):
         gateway.stop()
 
 
+def credentials(mode, gateway):
+    """What the caller shows, and what opens the uploads that their calls are about; each may be nothing."""
+    if mode == "open":
+        return "", ""
+    key = gateway.key("--tenant", "acme")
+    if mode == "key":
+        return key, key
+    if mode == "admin":
+        return gateway.key("--admin"), key
+    if mode == "grant":
+        granted = grant()
+        return granted, granted
+    # An upload's token is in the answer of its init.
+    return "", key
+
+
+def grant():
+    """What acme's backend signs for somebody's browser (https://www.rfc-editor.org/rfc/rfc7515#section-3.1)."""
+    claims = {"tenant": "acme", "sub": "somebody", "aud": "partgate", "exp": int(time.time()) + 3600,
+              "roles": ["upload", "read"], "key_prefix": "somebody/"}
+    signed = b".".join(encode(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
+    return b".".join([signed, encode(hmac.digest(ISSUER_SECRET.encode(), signed, "sha256"))]).decode()
+
+
+def encode(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
 def fuzz(mode, arguments, schemathesis, gateway):
+    caller, opener = credentials(mode, gateway)
     command = [
         schemathesis, "--config-file", HERE / "schemathesis.toml", "run", REPOSITORY / "openapi.json",
         "--url", gateway.url, "--seed", str(arguments.seed), "--max-examples", str(arguments.examples),
@@ -91,6 +139,7 @@ def fuzz(mode, arguments, schemathesis, gateway):
     environment = {
         **os.environ,
         "FUZZ_MODE": mode, "FUZZ_URL": gateway.url, "FUZZ_SEED": str(arguments.seed),
+        "FUZZ_CREDENTIAL": caller, "FUZZ_OPENER": opener,
         "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1",
     }
     result = subprocess.run(command, env=environment, cwd=gateway.config.parent, stdout=subprocess.PIPE, text=True)

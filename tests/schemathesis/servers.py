@@ -1,6 +1,5 @@
 """The embedded store and a gateway before it, as processes that do not outlive this one."""
 
-import json
 import re
 import subprocess
 import time
@@ -46,6 +45,7 @@ class Gateway(Server):
     """`partgate serve` with these settings, over the store of a `partgate dev`."""
 
     def __init__(self, partgate, folder, store_url, settings):
+        self._partgate = partgate
         self.config = folder / "partgate.toml"
         self.config.write_text(settings.format(folder=folder, store=store_url))
         command = [partgate, "serve", "--config", str(self.config)]
@@ -57,6 +57,11 @@ class Gateway(Server):
                 return answer.status == 200
         except urllib.error.HTTPError:
             return False
+
+    def key(self, *arguments):
+        """A new API key."""
+        command = [self._partgate, "key", "create", *arguments, "--config", self.config]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def store(partgate, folder):

@@ -4,7 +4,7 @@ import json
 import random
 import urllib.request
 
-# What init is asked for, each reaching other code; `sent` and `completed` say how far it is taken.
+# What init is asked for, each reaching other code.
 KINDS = [
     {"filename": "one.bin", "size": 3},
     {"filename": "one.bin", "size": 3, "overwrite": True},
@@ -36,12 +36,22 @@ class Uploads:
         self._known = {}
         self._current = None
 
-    def take(self):
+    def take(self, path):
+        """An upload for a call of this path."""
+        if path.endswith(("/file", "/complete")) and self.flip():
+            return self._sent(path.endswith("/file"))
         if self._known and self._dice.random() < 0.2:
             return self._dice.choice(list(self._known.values()))
-        if self._current is None or self._current.calls == CALLS:
-            self._current = self._open()
-        self._current.calls += 1
+        if self.current().calls == CALLS:
+            self._current = None
+        upload = self.current()
+        upload.calls += 1
+        return upload
+
+    def current(self):
+        """The upload that most calls are about."""
+        if self._current is None:
+            self._current = self._open(self._dice.choice(KINDS))
         return self._current
 
     def named(self, id):
@@ -60,13 +70,15 @@ class Uploads:
         """A coin."""
         return self._dice.random() < 0.5
 
-    def _open(self):
-        opened = self.opened(self._call("POST", "/upload/init", json.dumps(self._dice.choice(KINDS)).encode()))
-        if opened.size == 3 and self.flip():
-            self._call("PUT", f"/upload/{opened.id}/parts/1", b"abc")
-            if self.flip():
-                self._call("POST", f"/upload/{opened.id}/complete", b"{}")
-        return opened
+    def _open(self, kind):
+        return self.opened(self._call("POST", "/upload/init", json.dumps(kind).encode()))
+
+    def _sent(self, completed):
+        upload = self._open(KINDS[0])
+        self._call("PUT", f"/upload/{upload.id}/parts/1", b"abc")
+        if completed:
+            self._call("POST", f"/upload/{upload.id}/complete", b"{}")
+        return upload
 
     def _call(self, method, path, body):
         kind = "application/json" if body.startswith(b"{") else "application/octet-stream"

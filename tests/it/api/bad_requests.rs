@@ -67,8 +67,11 @@ async fn body_must_be_said_to_be_json() {
 async fn body_that_breaks_off_makes_nothing() {
     let gateway = Gateway::start().await;
     let mut stream = TcpStream::connect(gateway.url.trim_start_matches("http://")).await.unwrap();
-    let head = "POST /upload/init HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n\
-                content-length: 1000\r\n\r\n{\"filename\": \"a\"";
+    let head = format!(
+        "POST /upload/init HTTP/1.1\r\nhost: gateway\r\n{}content-type: application/json\r\n\
+         content-length: 1000\r\n\r\n{{\"filename\": \"a\"",
+        gateway.http.head_line()
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.shutdown().await.unwrap();
     let mut answer = Vec::new();

@@ -66,9 +66,8 @@ async fn download_has_the_files_name() {
 async fn download_link_is_not_cached() {
     let gateway = Gateway::start().await;
     let completed = upload(&gateway, b"x", json!({})).await;
-    let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build();
     let url = format!("{}/upload/{}/file", gateway.url, id(&completed));
-    let answer = http.unwrap().get(url).send().await.unwrap();
+    let answer = gateway.http.without_redirects().get(url).send().await.unwrap();
     assert_eq!(
         (answer.status().as_u16(), &answer.headers()["cache-control"]),
         (307, &"no-store".parse().unwrap())

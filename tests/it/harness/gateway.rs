@@ -13,9 +13,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::auth::{REQUIRED, key};
 use super::storage::client;
 use super::stores::Server;
-use super::{FaultProxy, TestStore};
+use super::{FaultProxy, Http, TestAuth, TestStore};
 
 /// The bucket of the embedded store; on others each gateway has a bucket of its own.
 pub(crate) const EMBEDDED_BUCKET: &str = "uploads";
@@ -36,6 +37,11 @@ impl Options {
         self.settings.push((setting, value.into()));
         self
     }
+
+    /// Whether the test itself says who may call.
+    fn chooses_auth(&self) -> bool {
+        self.settings.iter().any(|(setting, _)| *setting == "auth.mode")
+    }
 }
 
 /// A gateway on a bucket of its own, with a clock that the test moves. Stops when dropped.
@@ -48,8 +54,8 @@ pub(crate) struct Gateway {
     pub(crate) bucket: String,
     /// The gateway's clock.
     pub(crate) clock: ManualClock,
-    /// An HTTP client without proxies.
-    pub(crate) http: reqwest::Client,
+    /// Calls this gateway, those beside it and the store.
+    pub(crate) http: Http,
     /// Where everything is kept.
     pub(crate) data: TempDir,
     store: Option<DevStore>,
@@ -76,21 +82,16 @@ impl Gateway {
             TestStore::MinIo | TestStore::SeaweedFs => (None, Place::of_server().await),
         };
         let clock = ManualClock::starting_at(OffsetDateTime::now_utc());
+        let key = match TestAuth::chosen() {
+            TestAuth::Required if !options.chooses_auth() => {
+                Some(key(&settings(&options, &data, &place), clock.now()).await)
+            }
+            TestAuth::Required | TestAuth::Open => None,
+        };
         let (url, stop, server) = run(&options, &data, &place, &clock).await;
         let Place { store_url, bucket } = place;
-        Self {
-            url,
-            store_url,
-            bucket,
-            store,
-            clock,
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
-            data,
-            options,
-            stop,
-            store_stop,
-            server,
-        }
+        let http = Http::new(&store_url, key);
+        Self { url, store_url, bucket, store, clock, http, data, options, stop, store_stop, server }
     }
 
     /// Stops the gateway (not the store) and starts it anew on the same data, at another port.
@@ -228,6 +229,9 @@ fn settings(options: &Options, data: &TempDir, place: &Place) -> Settings {
         TestStore::SeaweedFs => ("storage.lists_checksums", "false"),
     };
     overrides.push((setting, value.to_owned()));
+    if TestAuth::chosen() == TestAuth::Required && !options.chooses_auth() {
+        overrides.extend(REQUIRED.map(|(setting, value)| (setting, value.to_owned())));
+    }
     overrides.extend(options.settings.iter().cloned());
     Settings::of(&overrides).unwrap()
 }

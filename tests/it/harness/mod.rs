@@ -1,6 +1,7 @@
 //! Servers for tests: in process (`Gateway`), and as the real command (`Dev`).
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without should end it")]
 
+mod auth;
 mod dev;
 mod dice;
 mod digest;
@@ -12,6 +13,7 @@ mod requests;
 mod storage;
 mod stores;
 
+pub(crate) use auth::{Http, TestAuth};
 pub(crate) use dev::{Dev, PARTGATE};
 pub(crate) use dice::Dice;
 pub(crate) use digest::{checksum, digest, sha256_hex};
