@@ -30,7 +30,6 @@ use super::{operations, proxied, uploads};
         operations::readyz,
         operations::metrics,
         operations::sweep,
-        operations::sweep,
     ),
     security(("bearer" = []), ()),
     modifiers(&Bearer),

@@ -150,7 +150,7 @@ fn decide_gateway(answer: &GatewayAnswer, history: History) -> Action {
         (_, "upload_gone" | "upload_not_found") => Action::Stop(Stop::Gone),
         (408 | 429 | 503, _) => Action::BackOff(*retry_after),
         // A proxy in front of a gateway that restarts.
-        (408 | 502 | 504, "") => Action::BackOff(*retry_after),
+        (502 | 504, "") => Action::BackOff(*retry_after),
         (500, _) if history.internal_errors < INTERNAL_ERRORS_MAX => Action::BackOff(*retry_after),
         _ => Action::Stop(Stop::Rejected),
     }
