@@ -13,7 +13,7 @@ use time::Duration;
 
 use super::attempts::{ATTEMPTS, Kind, Wire, World};
 use crate::api::support::{id, open, send, sign, slice};
-use crate::harness::{Gateway, Options, TestStore, bytes, part_size, parts, s3, sha256_hex};
+use crate::harness::{Gateway, Http, Options, TestStore, bytes, part_size, parts, s3, sha256_hex};
 
 /// An upload with a signed URL, and somebody else's object and bucket beside it.
 pub(super) struct Scene {
@@ -177,7 +177,7 @@ impl Wire {
 
     /// Sends it; answers the status. A store that has refused may close the connection before it has read the body, so
     /// that its answer is lost: then it is asked again.
-    pub(super) async fn send(&self, http: &reqwest::Client) -> u16 {
+    pub(super) async fn send(&self, http: &Http) -> u16 {
         for _ in 0..10 {
             if let Ok(answer) = self.request(http).send().await {
                 return answer.status().as_u16();
@@ -186,7 +186,7 @@ impl Wire {
         panic!("no answer to {} {}", self.method, self.url);
     }
 
-    fn request(&self, http: &reqwest::Client) -> reqwest::RequestBuilder {
+    fn request(&self, http: &Http) -> reqwest::RequestBuilder {
         let mut request = http.request(self.method.clone(), &self.url);
         for (name, value) in &self.headers {
             request = request.header(name, value);
