@@ -2,6 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
 
 use super::error::{ApiError, Code};
@@ -16,10 +17,11 @@ impl FromRequestParts<Gateway> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Self::Rejection> {
-        let bearer = bearer(&parts.headers)?;
+        // What a proxy before an open gateway has asked for is none of ours.
+        let bearer = if gateway.auth.is_open() { None } else { bearer(&parts.headers)? };
         let principal = gateway.auth.authenticate(bearer).await?;
         gateway.limits.check_caller(&principal.label())?;
-        check_origin(&principal, &parts.headers, gateway)?;
+        check_origin(&principal, parts, gateway)?;
         Ok(Self(principal))
     }
 }
@@ -59,11 +61,13 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
 
 /// A tenant may say which pages call in its name. A preflight carries no credential, so it can only be asked whether any
 /// tenant allows the origin; here it is known which one.
-fn check_origin(principal: &Principal, headers: &HeaderMap, gateway: &Gateway) -> Result<(), ApiError> {
+fn check_origin(principal: &Principal, parts: &Parts, gateway: &Gateway) -> Result<(), ApiError> {
     let allowed = &principal.tenant.cors_origins;
-    let Some(origin) = headers.get(header::ORIGIN).filter(|_| !allowed.is_empty()) else { return Ok(()) };
+    let Some(origin) = parts.headers.get(header::ORIGIN).filter(|_| !allowed.is_empty()) else {
+        return Ok(());
+    };
     let origin = origin.to_str().unwrap_or_default();
-    if allowed.iter().any(|allowed| allows(allowed, origin)) || is_own_page(origin, headers, gateway) {
+    if allowed.iter().any(|allowed| allows(allowed, origin)) || is_own_page(origin, parts, gateway) {
         return Ok(());
     }
     let detail = format!("pages of {origin} may not call in the name of this tenant; see its cors_origins");
@@ -71,11 +75,13 @@ fn check_origin(principal: &Principal, headers: &HeaderMap, gateway: &Gateway) -
 }
 
 /// Browsers send an Origin with calls of the gateway's own page too.
-fn is_own_page(origin: &str, headers: &HeaderMap, gateway: &Gateway) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let is_host = origin.split_once("://").map(|(_, authority)| authority) == host && host.is_some();
+fn is_own_page(origin: &str, parts: &Parts, gateway: &Gateway) -> bool {
+    // HTTP/2 names the host in the target, HTTP/1 in a header.
+    let named = parts.uri.authority().map(Authority::as_str);
+    let named = named.or_else(|| parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()));
+    let is_named = named.is_some() && origin.split_once("://").map(|(_, authority)| authority) == named;
     let public = url::Url::parse(&gateway.public_url).map(|url| url.origin().ascii_serialization());
-    is_host || public.is_ok_and(|public| public == origin)
+    is_named || public.is_ok_and(|public| public == origin)
 }
 
 impl From<AuthError> for ApiError {

@@ -59,7 +59,11 @@ struct PageData<'a> {
 /// The page and its files.
 pub(super) fn routes(terms: &Terms, auth: &Authenticator) -> Router<Gateway> {
     let policy = policy(&terms.storage_origin);
-    let index = Asset::new("text/html; charset=utf-8", index(terms, auth_name(auth)), &policy);
+    let index = Asset::new(
+        "text/html; charset=utf-8",
+        index(terms, if auth.is_open() { "open" } else { "required" }),
+        &policy,
+    );
     FILES.into_iter().fold(Router::new().route("/", index.route()), |router, (name, content_type, body)| {
         let asset = Asset::new(content_type, body, &policy);
         router.route(&format!("/page/{name}"), asset.route())
@@ -84,13 +88,6 @@ fn source(origin: &str) -> &str {
     let (scheme, host) = origin.split_once(':').unwrap_or((origin, ""));
     let is_spelt = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-.:".contains(&byte));
     if is_spelt { origin } else { &origin[..=scheme.len()] }
-}
-
-fn auth_name(auth: &Authenticator) -> &'static str {
-    match auth {
-        Authenticator::Open(_) => "open",
-        Authenticator::Required(_) => "required",
-    }
 }
 
 /// The page with what it has to know in its place.

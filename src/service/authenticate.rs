@@ -59,6 +59,12 @@ pub struct Required {
 }
 
 impl Authenticator {
+    /// Whether nobody is asked who they are.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Open(_))
+    }
+
     /// The caller who has this credential.
     ///
     /// # Errors

@@ -56,7 +56,7 @@ impl Columns<'_> {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, StoreError> {
         let text = self.text(column)?;
-        parse(&text).ok_or_else(|| self.corrupt(column, &text))
+        parse(&text).ok_or_else(|| self.unreadable(column, &text))
     }
 
     pub(super) fn optional<T>(
@@ -65,7 +65,7 @@ impl Columns<'_> {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>, StoreError> {
         let Some(text) = self.optional_text(column)? else { return Ok(None) };
-        parse(&text).map(Some).ok_or_else(|| self.corrupt(column, &text))
+        parse(&text).map(Some).ok_or_else(|| self.unreadable(column, &text))
     }
 
     pub(super) fn optional_bytes(&self, column: &str) -> Result<Option<u64>, StoreError> {
@@ -92,6 +92,12 @@ impl Columns<'_> {
 
     pub(super) fn time(&self, column: &str) -> Result<OffsetDateTime, StoreError> {
         self.optional_time(column)?.ok_or_else(|| self.corrupt(column, "NULL"))
+    }
+
+    /// A text that cannot be read may be a person's: only its length is told.
+    fn unreadable(&self, column: &str, text: &str) -> StoreError {
+        let detail = format!("{column} has {} bytes that are no such thing", text.len());
+        StoreError::Corrupt { of: self.of.to_string(), detail }
     }
 
     pub(super) fn corrupt(&self, column: &str, value: &str) -> StoreError {

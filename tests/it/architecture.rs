@@ -61,6 +61,7 @@ const MAP: &[(&str, &[&str])] = &[
     (
         "service",
         &[
+            "access",
             "upload",
             "store",
             "storage",
@@ -68,6 +69,7 @@ const MAP: &[(&str, &[&str])] = &[
             "bytes",
             "futures_util",
             "metrics",
+            "serde_json",
             "sha2",
             "thiserror",
             "time",
@@ -80,6 +82,7 @@ const MAP: &[(&str, &[&str])] = &[
     (
         "http",
         &[
+            "access",
             "causes",
             "upload",
             "service",
@@ -123,6 +126,7 @@ const MAP: &[(&str, &[&str])] = &[
     (
         "config",
         &[
+            "access",
             "server",
             "service",
             "sigv4",

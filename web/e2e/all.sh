@@ -25,3 +25,5 @@ npm run --silent unit
 npm run --silent e2e
 # What a store can make different; the rest is the gateway's and the browser's own.
 TEST_STORE=minio npm run --silent e2e -- library/transfer library/faults library/resume page/page
+# Who calls makes no difference to how uploads go.
+TEST_AUTH=required npm run --silent e2e -- harness library/transfer library/node library/resume page/page

@@ -2,6 +2,7 @@
 //
 //   node e2e/run.mjs [FILE…]     test files by part of their path; default all
 //   TEST_STORE=minio             on MinIO instead of the embedded store
+//   TEST_AUTH=required            with gateways that want to know who calls, instead of open ones
 //   ONLY=PATTERN                 tests by their name
 //   E2E_DIST=1                   with page/dist as it is now, for when partgate was built before it
 //   REQUIRE_ALL=1                what is missing is a failure; without it, the tests are skipped

@@ -148,9 +148,9 @@ fn decide_gateway(answer: &GatewayAnswer, history: History) -> Action {
         (_, "upload_closed") if *state == Some(UploadState::Completed) => Action::FetchAnswer,
         (_, "upload_closed") => closed(*state),
         (_, "upload_gone" | "upload_not_found") => Action::Stop(Stop::Gone),
-        (429 | 503, _) => Action::BackOff(*retry_after),
+        (408 | 429 | 503, _) => Action::BackOff(*retry_after),
         // A proxy in front of a gateway that restarts.
-        (408 | 502 | 504, "") => Action::BackOff(*retry_after),
+        (502 | 504, "") => Action::BackOff(*retry_after),
         (500, _) if history.internal_errors < INTERNAL_ERRORS_MAX => Action::BackOff(*retry_after),
         _ => Action::Stop(Stop::Rejected),
     }
@@ -253,6 +253,7 @@ mod tests {
         told.retry_after = Some(Duration::from_secs(7));
         check(Seen::Gateway(told), FIRST, Action::BackOff(Some(Duration::from_secs(7))));
         check(Seen::Gateway(gateway(429, "rate_limited")), FIRST, Action::BackOff(None));
+        check(Seen::Gateway(gateway(408, "request_timeout")), FIRST, Action::BackOff(None));
         check(Seen::Gateway(gateway(502, "")), FIRST, Action::BackOff(None));
         check(Seen::Gateway(gateway(500, "internal")), FIRST, Action::BackOff(None));
     }

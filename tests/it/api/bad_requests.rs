@@ -68,7 +68,7 @@ async fn body_that_breaks_off_makes_nothing() {
     let gateway = Gateway::start().await;
     let mut stream = TcpStream::connect(gateway.url.trim_start_matches("http://")).await.unwrap();
     let head = format!(
-        "POST /upload/init HTTP/1.1\r\nhost: gateway\r\n{}content-type: application/json\r\n\
+        "POST /upload/init HTTP/1.1\r\nhost: localhost\r\n{}content-type: application/json\r\n\
          content-length: 1000\r\n\r\n{{\"filename\": \"a\"",
         gateway.http.head_line()
     );

@@ -206,6 +206,7 @@ async fn description_is_openapi_3_1_and_names_every_route() {
         "get /healthz",
         "get /readyz",
         "get /metrics",
+        "post /sweep",
     ];
     assert_eq!(described, routes.into_iter().map(str::to_owned).collect());
 }

@@ -63,6 +63,7 @@ async fn page_is_told_how_uploads_are_taken() {
     let gateway = Gateway::start_with(options).await;
     let mut expected = json!({
         "version": env!("CARGO_PKG_VERSION"),
+        "auth": "open",
         "store": gateway.store_url,
         "bucket": gateway.bucket,
         "prefix": "</script>/",

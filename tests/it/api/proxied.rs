@@ -142,7 +142,7 @@ async fn md5_is_said_by_content_md5() {
 async fn send_half(gateway: &Gateway, created: &Value) {
     let mut stream = TcpStream::connect(gateway.url.trim_start_matches("http://")).await.unwrap();
     let head = format!(
-        "PUT /upload/{}/parts/1 HTTP/1.1\r\nhost: gateway\r\n{}content-length: {}\r\n\r\n",
+        "PUT /upload/{}/parts/1 HTTP/1.1\r\nhost: localhost\r\n{}content-length: {}\r\n\r\n",
         id(created),
         gateway.http.head_line(),
         part_size()

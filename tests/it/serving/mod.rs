@@ -9,6 +9,7 @@ mod stop;
 mod tls;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use partgate::app::{App, AppError};
 use partgate::clock::Clock;
@@ -87,6 +88,9 @@ async fn send(request: RequestBuilder) -> Answer {
     Answer::of(request.send().await.unwrap()).await
 }
 
+/// A test that waits for what never happens fails instead of hanging.
+const NEVER: Duration = Duration::from_secs(60);
+
 /// A connection to write anything on.
 struct Connection(TcpStream);
 
@@ -101,7 +105,8 @@ impl Connection {
         loop {
             let mut some = [0; 4096];
             // A connection that is cut may also end in a reset.
-            let count = self.0.read(&mut some).await.unwrap_or(0);
+            let read_some = tokio::time::timeout(NEVER, self.0.read(&mut some)).await;
+            let count = read_some.expect("something comes, or the connection ends").unwrap_or(0);
             read.extend_from_slice(&some[..count]);
             let text = String::from_utf8_lossy(&read);
             if count == 0 || text.contains(end) {
@@ -118,8 +123,9 @@ impl Connection {
     /// Writes a little again and again until the other side ends it; answers what came.
     async fn drip(&mut self, text: &str) -> String {
         let mut read = Vec::new();
-        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(10));
-        loop {
+        let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        let started = tokio::time::Instant::now();
+        while started.elapsed() < NEVER {
             let mut some = [0; 4096];
             tokio::select! {
                 count = self.0.read(&mut some) => match count {
@@ -132,5 +138,6 @@ impl Connection {
                 }
             }
         }
+        panic!("the connection does not end");
     }
 }

@@ -55,6 +55,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/sweep": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Sweeps now: takes back what is overdue, finishes what is stuck, forgets what is old. The gateway does so by itself
+         *     every `sweep.interval`; what a call leaves undone, the next sweep does.
+         */
+        readonly post: operations["sweep"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/upload": {
         readonly parameters: {
             readonly query?: never;
@@ -304,6 +324,11 @@ export interface components {
             /** @description Where: `size`, `parts[3].number`, `query.limit`. */
             readonly field: string;
         };
+        /** @description Answer of `GET /upload/{id}/file?redirect=false`. */
+        readonly FileUrl: {
+            /** @description A presigned URL of the finished object, as a download under its file name. A secret: do not log it. */
+            readonly url: string;
+        };
         /** @description Answer of `/healthz`: the process lives. */
         readonly Health: {
             /** @description Always `ok`. */
@@ -398,6 +423,11 @@ export interface components {
             readonly missing?: readonly (readonly number[])[];
             /** @description `part_mismatch`: the parts to send again, at most the first 1,000. */
             readonly parts?: readonly components["schemas"]["PartProblem"][];
+            /**
+             * @description `quota_exceeded`: which limit: `open_uploads`, `bytes_in_flight`, `bytes_per_day`, `grant_uploads`,
+             *     `grant_bytes`.
+             */
+            readonly quota?: string | null;
             /** @description Names this request in the gateway's log. */
             readonly request_id?: string;
             readonly state?: components["schemas"]["UploadState"] | null;
@@ -541,6 +571,49 @@ export interface components {
              * @description The part's size in bytes: only for the short last part of a stream of unknown length.
              */
             readonly size?: number | null;
+        };
+        /** @description Answer of `POST /sweep`: what a sweep did, or would do. */
+        readonly SweepReport: {
+            /** @description Upload by upload. */
+            readonly actions: readonly components["schemas"]["SweptUpload"][];
+            /** @description Whether nothing was done. */
+            readonly dry_run: boolean;
+            /**
+             * Format: int64
+             * @description How many old finished uploads were forgotten.
+             */
+            readonly forgotten: number;
+            /** @description Multipart uploads in storage that no upload wants. */
+            readonly orphans: readonly components["schemas"]["SweptOrphan"][];
+        };
+        /** @description What a sweep did with a multipart upload that no upload wants. */
+        readonly SweptOrphan: {
+            /** @description Whether it was aborted; one that is in no database of ours is only told. Null when that failed. */
+            readonly aborted?: boolean | null;
+            /** @description Why it could not be aborted. */
+            readonly error?: string | null;
+            /** @description The key of its object. */
+            readonly key: string;
+            /** @description Storage's name of it. */
+            readonly s3_upload_id: string;
+            /**
+             * Format: uuid
+             * @description The upload that it was of, where that is known.
+             */
+            readonly upload_id?: string | null;
+        };
+        /** @description What a sweep did with one upload. */
+        readonly SweptUpload: {
+            /** @description `expire`, `abort`, `complete`, or `look` for what may have landed since. */
+            readonly action: string;
+            /** @description Why nothing could be done. */
+            readonly error?: string | null;
+            readonly state?: components["schemas"]["UploadState"] | null;
+            /**
+             * Format: uuid
+             * @description Which upload.
+             */
+            readonly upload_id: string;
         };
         /** @description Answer of `init`: 201 for a new upload, 200 for one found by fingerprint or Idempotency-Key. */
         readonly UploadCreated: {
@@ -690,6 +763,8 @@ export interface components {
             readonly size?: number | null;
             /** @description Where it is in its life. */
             readonly state: components["schemas"]["UploadState"];
+            /** @description Whose it is: told to those who see the uploads of all tenants. */
+            readonly tenant?: string | null;
             /**
              * Format: date-time
              * @description When it last changed.
@@ -738,6 +813,15 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
+            /** @description unauthorized, forbidden: needs the role admin */
+            readonly "4XX": {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Prometheus's text format */
             readonly 200: {
                 headers: {
@@ -776,6 +860,47 @@ export interface operations {
             };
         };
     };
+    readonly sweep: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Say what would be done, and do nothing */
+                readonly dry_run?: boolean;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description invalid_request, unauthorized, forbidden: needs the role admin */
+            readonly "4XX": {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description database_unavailable, busy */
+            readonly "5XX": {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was done */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SweepReport"];
+                };
+            };
+        };
+    };
     readonly list: {
         readonly parameters: {
             readonly query?: {
@@ -785,6 +910,8 @@ export interface operations {
                 readonly limit?: number;
                 /** @description Only those in this state */
                 readonly state?: components["schemas"]["UploadState"];
+                /** @description Only this tenant's; for callers who see all tenants */
+                readonly tenant?: string;
             };
             readonly header?: never;
             readonly path?: never;
@@ -966,7 +1093,10 @@ export interface operations {
     };
     readonly file: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description false answers the URL as JSON instead: a page that sends a credential must not have it sent on to storage */
+                readonly redirect?: boolean;
+            };
             readonly header?: never;
             readonly path: {
                 /** @description The upload's id */
@@ -992,6 +1122,15 @@ export interface operations {
                 };
                 content: {
                     readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description With `redirect=false`: the object's URL */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["FileUrl"];
                 };
             };
             /** @description To the object */

@@ -101,7 +101,11 @@ export class Scene {
 
   static async set(stage: Stage, folder: string, { settings = {}, auth }: TestOptions): Promise<Scene> {
     const storeProxy = await Proxy.before(stage.store.endpoint);
-    const gateway = await Gateway.start(folder, stage.store, storeProxy.url, settings, auth);
+    const gateway = await Gateway.start(folder, stage.store, storeProxy.url, settings, auth).catch(async (error: unknown) => {
+      // It would keep the run from ending.
+      await storeProxy.stop();
+      throw error;
+    });
     const gatewayProxy = await Proxy.before(gateway.url);
     return new Scene(stage, folder, settings, [storeProxy, gatewayProxy], gateway);
   }

@@ -141,7 +141,10 @@ it('a grant that is no good stops the upload, in the words of the gateway', asyn
   const none = await upload(grant({ max_uploads: 0 }));
   assert.deepEqual([none.error.code, none.error.status, none.error.resumable], ['quota_exceeded', 403, true]);
   const other = await upload(grant({ content_types: ['video/*'] }));
-  assert.deepEqual([other.error.code, other.error.status], ['forbidden', 403]);
+  assert.deepEqual([other.error.code, other.error.status], ['invalid_request', 400]);
+  assert.match(other.error.message, /content_type/);
+  const reader = await upload(grant({ roles: ['read'] }));
+  assert.deepEqual([reader.error.code, reader.error.status, reader.error.resumable], ['forbidden', 403, true]);
   assert.deepEqual(scene.storeProxy.puts(), []);
 }, { auth });
 

@@ -185,11 +185,11 @@ it('who may upload but not list is not bothered with it', async (scene) => {
 });
 
 it('what the caller may not do is told in the words of the gateway', async (scene) => {
-  scene.gatewayProxy.trap(({ path }) => path === '/upload/init', problem(403, 'forbidden', 'the content type video/mp4 may not be uploaded'), Infinity);
+  scene.gatewayProxy.trap(({ path }) => path === '/upload/init', problem(403, 'forbidden', 'this needs the role upload'), Infinity);
   const page = await UploadPage.open(scene);
   await page.choose((await scene.file('a.bin', MIB)).path);
   await page.looks('a.bin', 'failed');
-  assert.match(await page.row('a.bin').innerText(), /You may not upload this here\.[^]*content type video\/mp4/);
+  assert.match(await page.row('a.bin').innerText(), /You may not upload this here\.[^]*this needs the role upload/);
   assert.equal(await page.at('sign-in').count(), 0, 'nobody has to sign in again for that');
 });
 

@@ -168,14 +168,9 @@ export function errorWords(error: UploadError, progress: Progress, gateway: Gate
   }
 }
 
-/** What `limit` is a limit of, where the gateway tells. */
-interface Limited extends Problem {
-  quota?: 'open_uploads' | 'bytes_in_flight' | 'bytes_per_day' | 'grant_uploads' | 'grant_bytes' | (string & {});
-}
-
 /** Which limit was reached, and when there is room again. */
 function quotaWords({ problem }: UploadError): Pick<ErrorWords, 'what' | 'todo'> {
-  const { limit, quota }: Partial<Limited> = problem ?? {};
+  const { limit, quota }: Partial<Problem> = problem ?? {};
   const more = 'or ask whoever runs the gateway for more room';
   const free = `Finish or discard other uploads, ${more}. Then try again.`;
   const unknown = { what: 'There is no room left for this file.', todo: free };

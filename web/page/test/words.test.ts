@@ -76,7 +76,7 @@ test('too_large_names_the_limit', () => {
 });
 
 test('quotas_name_their_limit_in_units_that_people_use', () => {
-  const quota = (kind: string | undefined, limit: number) => {
+  const quota = (kind: string | null, limit: number) => {
     const problem = { code: 'quota_exceeded', detail: '', status: 403, title: '', type: '', request_id: '', limit, quota: kind };
     return explain('quota_exceeded', { problem }).what;
   };
@@ -86,7 +86,7 @@ test('quotas_name_their_limit_in_units_that_people_use', () => {
   assert.match(quota('grant_uploads', 1), /1 upload,/);
   assert.match(quota('grant_bytes', 2_500_000), /2\.5 MB/);
   // A number without its unit says nothing.
-  for (const kind of [undefined, 'a_limit_of_next_year']) assert.equal(quota(kind, 5), 'There is no room left for this file.');
+  for (const kind of [null, 'a_limit_of_next_year']) assert.equal(quota(kind, 5), 'There is no room left for this file.');
 });
 
 test('who_is_not_signed_in_is_led_to_the_card_unless_a_proxy_asks', () => {
