@@ -132,7 +132,10 @@ async fn people_with_grants_see_only_what_is_theirs() {
         let uploads = answer.expect(200)["uploads"].as_array().unwrap().clone();
         uploads.iter().map(|upload| upload["upload_id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(listed(guarded.call(Some(&one), Method::GET, "/upload", None).await), std::slice::from_ref(&of_one));
+    assert_eq!(
+        listed(guarded.call(Some(&one), Method::GET, "/upload", None).await),
+        std::slice::from_ref(&of_one)
+    );
     let of_tenant = listed(guarded.call(Some(&key), Method::GET, "/upload", None).await);
     assert_eq!(of_tenant, [of_key, of_two, of_one], "the backend sees all of its tenant, newest first");
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::support::{open, sign};
-use crate::harness::{EMBEDDED_BUCKET, Gateway, Options};
+use crate::harness::{EMBEDDED_BUCKET, Gateway, Options, TestAuth};
 
 const FILES: [(&str, &str); 4] = [
     ("/", "text/html; charset=utf-8"),
