@@ -131,10 +131,10 @@ def fitting(case):
         return UPLOADS.sent()
     if case.path.endswith("/parts/{number}"):
         case.path_parameters["number"] = 1
-        case.body = b"abc"
+        case.body, case.media_type = b"abc", "application/octet-stream"
     if case.path.endswith("/chunk/{index}"):
         case.path_parameters["index"] = 0
-        case.body = b"abc"
+        case.body, case.media_type = b"abc", "application/octet-stream"
     if case.path.endswith("/sign"):
         case.body = {"parts": [1]}
     if case.path.endswith("/parts"):
