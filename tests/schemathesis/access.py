@@ -12,7 +12,7 @@ SUCCESS = {
     "POST /upload/{id}/complete": 200,
     "DELETE /upload/{id}": 204,
     "GET /upload": 200,
-    "GET /upload/{id}/file": 307,
+    "GET /upload/{id}/file": 200,
     "GET /metrics": 200,
     "POST /sweep": 200,
     "GET /healthz": 200,

@@ -35,11 +35,10 @@ class Uploads:
         self._dice = random.Random(seed)
         self._known = {}
         self._current = None
+        self._fitted = set()
 
-    def take(self, path):
-        """An upload for a call of this path."""
-        if path.endswith(("/file", "/complete")) and self.flip():
-            return self._sent(path.endswith("/file"))
+    def take(self):
+        """An upload for any call."""
         if self._known and self._dice.random() < 0.2:
             return self._dice.choice(list(self._known.values()))
         if self.current().calls == CALLS:
@@ -66,18 +65,29 @@ class Uploads:
         if self._current and self._current.id == id:
             self._current = None
 
-    def flip(self):
-        """A coin."""
-        return self._dice.random() < 0.5
+    def should_fit(self, path):
+        """Whether a valid call shall succeed: the first of its path, so that it is reached, and some by chance."""
+        is_first = path not in self._fitted
+        self._fitted.add(path)
+        return is_first or self._dice.random() < 0.3
 
     def _open(self, kind):
         return self.opened(self._call("POST", "/upload/init", json.dumps(kind).encode()))
 
-    def _sent(self, completed):
-        upload = self._open(KINDS[0])
+    def fresh(self):
+        """One that is as its init left it, of one part."""
+        return self._open(KINDS[0])
+
+    def sent(self):
+        """One whose bytes are in storage."""
+        upload = self.fresh()
         self._call("PUT", f"/upload/{upload.id}/parts/1", b"abc")
-        if completed:
-            self._call("POST", f"/upload/{upload.id}/complete", b"{}")
+        return upload
+
+    def completed(self):
+        """One that is done."""
+        upload = self.sent()
+        self._call("POST", f"/upload/{upload.id}/complete", b"{}")
         return upload
 
     def _call(self, method, path, body):
