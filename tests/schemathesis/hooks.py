@@ -40,7 +40,7 @@ def before_call(context, case, kwargs):
     """Puts a real upload where an id of chance would stand, and shows who calls."""
     upload = UPLOADS.current()
     if "id" in (case.path_parameters or {}) and is_valid(case, ParameterLocation.PATH):
-        # What a scenario has opened itself, it goes on with; elsewhere schemathesis prefers ids of uploads that are over.
+        # What a scenario opened itself, it goes on with; elsewhere schemathesis prefers uploads that are over.
         is_scenario = case.meta.phase.name == TestPhase.STATEFUL
         own = UPLOADS.named(case.path_parameters["id"]) if is_scenario else None
         upload = own or fitting(case) or UPLOADS.take()
