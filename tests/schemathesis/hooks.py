@@ -7,6 +7,7 @@ import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.generation import GenerationMode
+from schemathesis.generation.meta import TestPhase
 from schemathesis.openapi.checks import RejectedPositiveData
 
 import access
@@ -39,8 +40,10 @@ def before_call(context, case, kwargs):
     """Puts a real upload where an id of chance would stand, and shows who calls."""
     upload = UPLOADS.current()
     if "id" in (case.path_parameters or {}) and is_valid(case, ParameterLocation.PATH):
-        # What a scenario has opened itself, it goes on with.
-        upload = UPLOADS.named(case.path_parameters["id"]) or fitting(case) or UPLOADS.take()
+        # What a scenario opened itself, it goes on with; elsewhere schemathesis prefers uploads that are over.
+        is_scenario = case.meta.phase.name == TestPhase.STATEFUL
+        own = UPLOADS.named(case.path_parameters["id"]) if is_scenario else None
+        upload = own or fitting(case) or UPLOADS.take()
         case.path_parameters["id"] = upload.id
     if credential := MODE.credential(upload):
         case.headers["Authorization"] = credential
