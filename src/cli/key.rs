@@ -39,7 +39,7 @@ struct CreateArgs {
     /// Whose key it is (where there are no tenants: "default"); not for an operator's
     #[arg(long, value_name = "NAME", required_unless_present = "admin", conflicts_with = "admin")]
     tenant: Option<String>,
-    /// An operator's key: sees the uploads of all tenants and the metrics, and uploads nothing
+    /// An operator's key: sees and aborts the uploads of all tenants, sweeps, reads metrics, and uploads nothing
     #[arg(long)]
     admin: bool,
     /// What the key may do: upload, read
