@@ -105,7 +105,7 @@ it('where the gateway says so before, it is not asked in vain', async (scene) =>
   const context = await scene.device();
   await context.route(`${scene.gatewayProxy.url}/`, async (route) => {
     const answer = await route.fetch();
-    const body = (await answer.text()).replace(/(id="gateway">\{)/, '$1"auth":"required",');
+    const body = (await answer.text()).replace('"auth":"open"', '"auth":"required"');
     await route.fulfill({ response: answer, body });
   });
   const page = await UploadPage.openSignedOut(scene, context);
