@@ -48,7 +48,9 @@ it('what was begun in a browser is gone on with in Node', async (scene) => {
   others.drop();
   const upload = new Upload(await openAsBlob(file.path), { ...scene.caller, name: 'b.bin', partSize });
   const { resumedParts } = await upload.start().done;
-  assert.deepEqual([upload.uploadId, resumedParts], [uploadId, 2]);
+  assert.equal(upload.uploadId, uploadId);
+  // A part that was on its way when the tab closed may have landed after all.
+  assert.ok(resumedParts >= 2, `${resumedParts} parts were gone on with`);
   assert.equal((await scene.gateway.download(uploadId!)).sha256, file.sha256);
 });
 
