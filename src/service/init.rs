@@ -95,7 +95,12 @@ impl Service {
         if wanted.is_empty() {
             return Ok(Initiated { upload, is_new, parts: Vec::new(), parts_expire_at: None });
         }
-        self.reserve(principal, &upload, &wanted).await?;
+        if let Err(error) = self.reserve(principal, &upload, &wanted).await {
+            if is_new && matches!(error, ServiceError::QuotaExceeded { .. }) {
+                self.drop_refused(upload).await;
+            }
+            return Err(error);
+        }
         let (parts, until) = self.sign_resolved(principal, &upload, &wanted).await?;
         Ok(Initiated { upload, is_new, parts, parts_expire_at: Some(until) })
     }
@@ -217,8 +222,14 @@ impl Service {
 
     /// An upload that storage would not open: one that the caller cannot find again is taken back at once.
     async fn drop_unopened(&self, upload: Upload) {
-        let findable = upload.spec.idempotency_key.is_some() || upload.spec.fingerprint.is_some();
-        if findable || upload.state != State::Creating {
+        if upload.state == State::Creating {
+            self.drop_refused(upload).await;
+        }
+    }
+
+    /// An upload whose init is refused after all: nobody heard its id, so who cannot find it again could not end it.
+    async fn drop_refused(&self, upload: Upload) {
+        if upload.spec.idempotency_key.is_some() || upload.spec.fingerprint.is_some() {
             return;
         }
         if let Err(error) = self.begin_abort(upload, AbortReason::Requested).await {

@@ -103,6 +103,17 @@ async fn stream_is_counted_before_its_bytes_are_signed_for() {
 }
 
 #[tokio::test]
+async fn stream_that_is_refused_at_once_holds_no_place() {
+    let options = required().with("tenants.acme.max_bytes_in_flight", parts(1).to_string());
+    let guarded = Guarded::start(options).await;
+    let key = guarded.key("acme").await;
+    let stream = json!({ "filename": "stream", "part_size": part_size(), "sign": 2 });
+    guarded.init(&key, stream).await.problem(403, "quota_exceeded");
+    let open = guarded.call(Some(&key), Method::GET, "/upload?state=open", None).await.expect(200);
+    assert_eq!(open["uploads"], json!([]));
+}
+
+#[tokio::test]
 async fn grant_is_worth_what_it_says() {
     let guarded = Guarded::start(required()).await;
     let limits = json!({
