@@ -62,8 +62,9 @@ const counts = { passed: 0, failed: 0, skipped: 0 };
 const started = Date.now();
 // A file that never ends must not keep CI for ever; its servers notice that it is gone.
 const LONGEST_MS = 20 * 60_000;
+const underWay = new Set();
 setTimeout(() => {
-  console.error(`web/e2e on ${store}: not done after ${LONGEST_MS / 60_000} minutes`);
+  console.error(`web/e2e on ${store}: not done after ${LONGEST_MS / 60_000} minutes: ${[...underWay].join(', ')}`);
   process.exit(1);
 }, LONGEST_MS).unref();
 const tests = run({ files, concurrency: Number(process.env.E2E_CONCURRENCY ?? 2), ...only });
@@ -71,6 +72,8 @@ const seconds = (ms) => `${(ms / 1_000).toFixed(1)} s`;
 // A file whose process fails is told as a test too; its own tests are counted already.
 const notAsked = (event) => String(event.skip).includes('does not match');
 const isTest = (event) => event.details.type !== 'suite' && !files.includes(event.name) && !notAsked(event);
+tests.on('test:dequeue', ({ name }) => underWay.add(name));
+tests.on('test:complete', ({ name }) => underWay.delete(name));
 tests.on('test:pass', (event) => {
   if (!isTest(event)) return;
   const skipped = event.skip !== undefined;

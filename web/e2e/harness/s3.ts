@@ -47,6 +47,7 @@ async function call(bucket: Bucket, method: string, query: Record<string, string
   const answer = await fetch(`${bucket.endpoint}${path}?${queryString}`, {
     method,
     headers: { authorization, 'x-amz-content-sha256': payload, 'x-amz-date': now },
+    signal: AbortSignal.timeout(30_000),
   });
   const body = await answer.text();
   if (!answer.ok) throw new Error(`${method} ${path}?${queryString}: ${answer.status} ${body}`);

@@ -15,6 +15,7 @@ import { multiparts, objects } from './s3.js';
 import { serve, type Site } from './static.js';
 import { startStore, STORE, type Store, type StoreName } from './store.js';
 import { Tab } from './tab.js';
+import { bounded } from './wait.js';
 
 export interface TestOptions {
   /** Settings of the gateway over the usual ones. */
@@ -38,18 +39,27 @@ interface Stage {
 export function stage(): (name: string, run: (scene: Scene) => Promise<void>, options?: TestOptions) => void {
   let shared: Stage | undefined;
   const folder = mkdtempSync(join(tmpdir(), 'partgate-e2e-'));
+  const started: { what: string; stop: () => Promise<void> | void }[] = [];
+  // What has started is stopped, also when what comes after it could not start.
+  const start = async <T>(what: string, starting: Promise<T>, stop: (it: T) => Promise<void> | void): Promise<T> => {
+    const it = await bounded(`${what} has started`, starting, 120_000);
+    started.unshift({ what, stop: () => stop(it) });
+    return it;
+  };
   before(async () => {
     // One after the other: of several at once, those that started would outlive the one that could not.
-    const browser = await launch();
-    const site = await serve(LIBRARY_PAGE);
-    const store = await startStore(join(folder, 'store'));
+    const browser = await start('Chromium', launch(), (browser) => browser.close());
+    const site = await start('the library page', serve(LIBRARY_PAGE), (site) => site.stop());
+    const store = await start('the store', startStore(join(folder, 'store')), (store) => store.server.kill());
     shared = { folder, store, browser, site };
   });
   after(async () => {
-    await shared?.browser.close();
-    shared?.site.stop();
-    await shared?.store.server.kill();
+    for (const { what, stop } of started) {
+      // All tests have been told by now. What does not stop is named, and the run goes on.
+      await bounded(`${what} has stopped`, Promise.resolve(stop()), 60_000).catch(console.error);
+    }
     rmSync(folder, { recursive: true, force: true });
+    endWithoutWhatIsLeft();
   });
   let count = 0;
   return (name, run, options = {}) => {
@@ -68,6 +78,17 @@ export function stage(): (name: string, run: (scene: Scene) => Promise<void>, op
       }
     });
   };
+}
+
+/**
+ * Ends this process in a while although something keeps it, and names that: one run in many has waited for a file whose
+ * tests had all passed. A process that ends by itself is gone before.
+ */
+function endWithoutWhatIsLeft(): void {
+  setTimeout(() => {
+    console.error(`still here after everything was stopped: ${process.getActiveResourcesInfo().join(', ')}`);
+    process.exit();
+  }, 30_000).unref();
 }
 
 export class Scene {

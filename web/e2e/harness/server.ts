@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 
-import { until } from './wait.js';
+import { bounded, until } from './wait.js';
 
 // Kills the server when its own standard input ends, so that nothing outlives the tests, however they end.
 const WATCHDOG = 'log=$1; shift; "$@" >>"$log" 2>&1 & echo $!; while read -r _; do :; done; kill -9 $! 2>/dev/null; wait $! 2>/dev/null; true';
@@ -29,7 +29,11 @@ export class Server {
 
   static async start(command: Command): Promise<Server> {
     const server = new Server(command);
-    await server.start();
+    await server.start().catch(async (error: unknown) => {
+      // Nobody else knows of it, and it would keep the run from ending.
+      await server.kill();
+      throw error;
+    });
     return server;
   }
 
@@ -42,13 +46,13 @@ export class Server {
       detached: true,
     });
     this.#watchdog = watchdog;
-    const [line] = (await once(watchdog.stdout!, 'data')) as [Buffer];
+    const [line] = (await bounded(`${program} has a process`, once(watchdog.stdout!, 'data'))) as [Buffer];
     this.#pid = Number(line.toString());
     await until(
       `${program} is ready`,
       () => {
         if (!this.alive) throw new Error(`${program} ended at once:\n${this.log}`);
-        return ready().catch(() => false);
+        return bounded('an answer', ready(), 5_000).catch(() => false);
       },
       60_000,
     );
@@ -61,7 +65,7 @@ export class Server {
     this.#watchdog = null;
     const ended = once(watchdog, 'close');
     watchdog.stdin!.end();
-    await ended;
+    await bounded(`${this.#command.program} has ended`, ended);
   }
 
   get log(): string {

@@ -22,4 +22,13 @@ export async function never(what: string, probe: () => unknown, ms: number): Pro
   }
 }
 
+/** What `work` comes to; fails with `what` when it takes longer than `ms`, and lets it go on behind. */
+export async function bounded<T>(what: string, work: Promise<T>, ms = 60_000): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not within ${ms / 1_000} s: ${what}`)), ms);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
