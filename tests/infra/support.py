@@ -1,0 +1,74 @@
+"""What the tests of several areas need: tools, the command under test, servers."""
+
+import functools
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+INFRA = REPOSITORY / "infra"
+SECONDS = 120
+
+sys.path.insert(0, str(REPOSITORY / "tests" / "schemathesis"))
+# The embedded store and a gateway as processes that end with this one.
+servers = importlib.import_module("servers")
+
+
+def find(tool):
+    """A tool of scripts/tools.sh, or else of the path; None where there is none."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    folder = Path(os.environ.get("TEST_TOOLS") or Path(cache) / "partgate-tools") / "bin"
+    found = shutil.which(tool, path=str(folder)) or shutil.which(tool)
+    return Path(found) if found else None
+
+
+def need(tool):
+    """The tool; without it the test is skipped, or fails where everything is required."""
+    return find(tool) or lacking(f"there is no {tool}; scripts/tools.sh installs it")
+
+
+def need_module(name):
+    """A Python module of tests/infra/requirements.txt."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return lacking(f"there is no Python module {name}; scripts/tools.sh installs it")
+
+
+def lacking(reason):
+    if os.environ.get("REQUIRE_ALL") == "1":
+        raise AssertionError(reason)
+    raise unittest.SkipTest(reason)
+
+
+@functools.cache
+def partgate():
+    """The command under test."""
+    command = Path(os.environ.get("TEST_PARTGATE") or REPOSITORY / "target" / "debug" / "partgate")
+    if not command.exists():
+        raise AssertionError(f"there is no {command}: cargo build")
+    return command
+
+
+def run(*command, settings=None, folder=None, expect=0):
+    """The standard output of a command that ends as expected. It sees settings of partgate only where given."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PARTGATE_")}
+    done = subprocess.run(
+        [str(word) for word in command], cwd=folder, env=environment | (settings or {}),
+        capture_output=True, text=True, timeout=SECONDS, check=False,
+    )
+    if done.returncode != expect:
+        words = " ".join(str(word) for word in command)
+        raise AssertionError(f"{words} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def bucket_plan(settings, form="json"):
+    """What `partgate bucket plan` wants of these settings (environment variables), without asking storage."""
+    answer = run(partgate(), "bucket", "plan", "--offline", "--format", form, settings=settings)
+    return json.loads(answer) if form == "json" else answer
