@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import unittest
+import urllib.request
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -72,3 +73,32 @@ def bucket_plan(settings, form="json"):
     """What `partgate bucket plan` wants of these settings (environment variables), without asking storage."""
     answer = run(partgate(), "bucket", "plan", "--offline", "--format", form, settings=settings)
     return json.loads(answer) if form == "json" else answer
+
+
+# What a gateway needs beside its settings, with the embedded store of `partgate dev`.
+SECRETS = {
+    "PARTGATE_AUTH__TOKEN_SECRETS": "k1:a secret for tokens in tests of infrastructure",
+    "PARTGATE_STORAGE__ACCESS_KEY_ID": "partgate",
+    "PARTGATE_STORAGE__SECRET_ACCESS_KEY": "partgate-dev-secret",
+}
+
+
+class Gateway(servers.Server):
+    """`partgate serve` with these settings (environment variables), listening on a free port of this machine."""
+
+    def __init__(self, settings, folder):
+        here = {"PARTGATE_LISTEN": "127.0.0.1:0", "PARTGATE_OPERATIONS__LISTEN": "127.0.0.1:0"}
+        self.settings = settings | here | {"PARTGATE_LOG__FORMAT": "json"}
+        variables = [f"{name}={value}" for name, value in self.settings.items()]
+        ready = r'(?m)^(?=.*partgate is ready).*"address":"([^"]+)"'
+        super().__init__(["env", *variables, str(partgate()), "serve"], ready, Path(folder) / "gateway.log")
+
+    def check(self, folder):
+        """It is ready, and takes a file from who has a key; says what the upload became."""
+        with urllib.request.urlopen(self.url + "/readyz", timeout=SECONDS) as answer:
+            assert answer.status == 200
+        key = run(partgate(), "key", "create", settings=self.settings).strip()
+        file = Path(folder) / "hello.txt"
+        file.write_text("hello")
+        uploaded = run(partgate(), "put", file, "--json", settings={"PARTGATE_URL": self.url, "PARTGATE_TOKEN": key})
+        return json.loads(uploaded.splitlines()[-1])
