@@ -97,7 +97,7 @@ class Gateway(servers.Server):
         """It is ready, and takes a file from who has a key; says what the upload became."""
         with urllib.request.urlopen(self.url + "/readyz", timeout=SECONDS) as answer:
             assert answer.status == 200
-        key = run(partgate(), "key", "create", settings=self.settings).strip()
+        key = run(partgate(), "key", "create", "--tenant", "default", settings=self.settings).strip()
         file = Path(folder) / "hello.txt"
         file.write_text("hello")
         uploaded = run(partgate(), "put", file, "--json", settings={"PARTGATE_URL": self.url, "PARTGATE_TOKEN": key})
