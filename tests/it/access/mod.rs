@@ -5,6 +5,7 @@
 mod attempts;
 mod callers;
 mod keys_of_objects;
+mod policies;
 mod quotas;
 mod secrets;
 mod signer;

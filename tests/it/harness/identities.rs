@@ -34,6 +34,14 @@ pub(crate) async fn temporary() -> Option<Credentials> {
     }
 }
 
+/// Keys that may do what this policy says; none where the store takes no policies.
+pub(crate) async fn limited_to(policy: &str) -> Option<Credentials> {
+    match TestStore::chosen() {
+        TestStore::MinIo => Some(assume_role(Some(policy)).await),
+        TestStore::Embedded | TestStore::SeaweedFs => None,
+    }
+}
+
 /// MinIO's AssumeRole (<https://min.io/docs/minio/linux/developers/security-token-service/AssumeRole.html>).
 async fn assume_role(policy: Option<&str>) -> Credentials {
     let url = format!("{}/", Server::shared().await.url);
