@@ -1,6 +1,6 @@
 # Everything a developer runs. CI runs the same commands: see .ci/run.
 
-.PHONY: build dev page test test-with-auth test-fuzz test-web tools soak lint openapi conformance bench bench-browser
+.PHONY: build dev page test test-with-auth test-fuzz test-infra test-web tools soak lint openapi conformance bench bench-browser
 
 build:
 	cargo build --release
@@ -14,10 +14,10 @@ page: tools
 
 # All tests: unit and property tests, the API and command suites on the embedded store, the store's conformance; then
 # the API suite again with gateways that want to know who calls, and on real stores, with the same binaries; then calls of
-# chance; then the browser. What a machine cannot provide prints SKIP.
+# chance; then what infra/ and docs/ tell others to run; then the browser. What a machine cannot provide prints SKIP.
 test: tools
 	cargo test --workspace
-	$(MAKE) --no-print-directory test-with-auth test-on-minio test-on-seaweedfs test-fuzz test-web
+	$(MAKE) --no-print-directory test-with-auth test-on-minio test-on-seaweedfs test-fuzz test-infra test-web
 
 # The API suite on one store (docs/stores.md): make test-on-minio [ONLY=api::streams]. Left out is what has a store of
 # its own (crash, commands, disk) or is about the gateway's own time (slow, faults). Tests wait for the server more than they compute.
@@ -36,6 +36,12 @@ test-with-auth:
 test-fuzz:
 	cargo build --quiet
 	python3 -B tests/schemathesis/run.py --seed $(or $(SEED),99) $(if $(EXAMPLES),--examples $(EXAMPLES)) $(MODES)
+
+# The files of infra/, docker-compose.yml and what documents say of them, by the tools that read them and by gateways
+# that start with what comes out: make test-infra [ONLY="helm compose"], where tests/infra/test_helm.py is helm.
+test-infra:
+	cargo build --quiet
+	python3 -B tests/infra/run.py $(ONLY)
 
 # What runs in browsers: types, unit tests, that committed files are what their sources make, and Chromium against the
 # gateway that cargo has built, on both stores. ONLY=pattern chooses tests.

@@ -1,0 +1,377 @@
+"""infra/kubernetes/partgate: what the chart makes is what Kubernetes takes, and starts gateways that work."""
+
+import functools
+import json
+import shutil
+import tempfile
+import tomllib
+import unittest
+from pathlib import Path
+
+import stack
+from support import INFRA, REPOSITORY, lacking, need, need_module, partgate, run
+
+CHART = INFRA / "kubernetes" / "partgate"
+VALUES = sorted((CHART / "ci").glob("*.yaml"))
+# The oldest version that the chart is for, and the newest that there are schemas of (scripts/kubernetes_schemas.py).
+VERSIONS = ("1.30.0", "1.37.0")
+OPERATOR = "monitoring.coreos.com/v1"
+# Of the Prometheus operator, whose schemas nobody here has.
+FOREIGN = "ServiceMonitor,PrometheusRule"
+MINIMAL, FULL, TRIAL = (CHART / "ci" / f"{name}-values.yaml" for name in ("minimal", "full", "made-secret"))
+
+
+def helm(*arguments):
+    return run(need("helm"), *arguments)
+
+
+@functools.cache
+def manifest(values, *arguments):
+    return helm("template", "gate", CHART, "--values", values, "--api-versions", OPERATOR, *arguments)
+
+
+@functools.cache
+def objects(values, *arguments):
+    """What the chart makes, by kind and name. Objects of hooks are told apart by their names."""
+    parsed = need_module("yaml").safe_load_all(manifest(values, *arguments))
+    return {(each["kind"], each["metadata"]["name"]): each for each in parsed if each}
+
+
+def notes(*arguments):
+    """What a person reads after an installation. helm tells it to those only who have a cluster."""
+    with tempfile.TemporaryDirectory() as folder:
+        chart = Path(shutil.copytree(CHART, Path(folder, "partgate")))
+        (chart / "templates" / "NOTES.txt").rename(chart / "notes.txt")
+        (chart / "templates" / "notes.yaml").write_text('notes: {{ tpl (.Files.Get "notes.txt") . | toJson }}')
+        shown = helm("template", "gate", chart, "--show-only", "templates/notes.yaml", *arguments)
+    return need_module("yaml").safe_load(shown)["notes"]
+
+
+def pods(values):
+    """The templates of pods, by the kind and name of what makes them."""
+    return {key: each["spec"]["template"] for key, each in objects(values).items() if key[0] in ("Deployment", "Job")}
+
+
+def deployment(values):
+    return objects(values)["Deployment", "gate-partgate"]["spec"]
+
+
+def is_selected(selector, template):
+    return selector.items() <= template["metadata"]["labels"].items()
+
+
+class Manifests(unittest.TestCase):
+    def test_helm_finds_nothing_to_complain_of(self):
+        for values in VALUES:
+            with self.subTest(values=values.name):
+                helm("lint", "--strict", CHART, "--values", values)
+
+    def test_kubernetes_takes_them(self):
+        kubeconform = need("kubeconform")
+        schemas = kubeconform.parent.parent / "kubernetes-schemas"
+        if not schemas.exists():
+            lacking("there are no schemas of Kubernetes; scripts/tools.sh installs them")
+        for values in VALUES:
+            for version in VERSIONS:
+                with self.subTest(values=values.name, version=version), tempfile.TemporaryDirectory() as folder:
+                    file = Path(folder, "manifest.yaml")
+                    file.write_text(manifest(values))
+                    location = f"{schemas}/v{version}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
+                    run(kubeconform, "-strict", "-skip", FOREIGN, "-schema-location", location, file)
+
+    def test_the_full_values_switch_everything_on(self):
+        kinds = {kind for kind, _ in objects(FULL)}
+        wanted = {"Deployment", "Service", "Ingress", "PodDisruptionBudget", "HorizontalPodAutoscaler", "ConfigMap", "Job",
+                  "ServiceAccount", "NetworkPolicy", "ServiceMonitor", "PrometheusRule"}
+        self.assertEqual(kinds, wanted)
+        self.assertIn("Secret", {kind for kind, _ in objects(TRIAL)})
+
+    def test_every_pod_is_restricted(self):
+        for values in VALUES:
+            for key, template in pods(values).items():
+                with self.subTest(values=values.name, of=key):
+                    spec = template["spec"]
+                    self.assertTrue(spec["securityContext"]["runAsNonRoot"])
+                    self.assertEqual(spec["securityContext"]["seccompProfile"], {"type": "RuntimeDefault"})
+                    self.assertFalse(spec["automountServiceAccountToken"])
+                    for container in spec["containers"]:
+                        self.assertEqual(container["securityContext"], {
+                            "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                            "capabilities": {"drop": ["ALL"]}})
+                        self.assertIn("limits", container["resources"])
+
+    def test_services_are_not_taken_for_settings(self):
+        # A service called partgate would come as PARTGATE_PORT, which is no setting, and no gateway would start.
+        for values in VALUES:
+            for key, template in pods(values).items():
+                with self.subTest(values=values.name, of=key):
+                    self.assertIs(template["spec"]["enableServiceLinks"], False)
+
+    def test_what_selects_pods_selects_the_gateways_and_no_job(self):
+        for values in VALUES:
+            made = objects(values)
+            selectors = {"Deployment": deployment(values)["selector"]["matchLabels"]}
+            for (kind, name), each in made.items():
+                spec = each.get("spec", {})
+                if kind == "Service":
+                    selectors[name] = spec["selector"]
+                if kind in ("PodDisruptionBudget", "NetworkPolicy"):
+                    selectors[kind] = (spec.get("selector") or spec.get("podSelector"))["matchLabels"]
+            for spread in deployment(values)["template"]["spec"]["topologySpreadConstraints"]:
+                selectors[spread["topologyKey"]] = spread["labelSelector"]["matchLabels"]
+            for what, selector in selectors.items():
+                for (kind, name), template in pods(values).items():
+                    with self.subTest(values=values.name, selector=what, of=name):
+                        self.assertEqual(is_selected(selector, template), kind == "Deployment")
+
+    def test_ports_are_called_what_they_are(self):
+        container, = deployment(FULL)["template"]["spec"]["containers"]
+        ports = {port["name"] for port in container["ports"]}
+        made = objects(FULL)
+        for (kind, name), each in made.items():
+            if kind == "Service":
+                for port in each["spec"]["ports"]:
+                    self.assertIn(port["targetPort"], ports)
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            self.assertIn(container[probe]["httpGet"]["port"], ports)
+        policy = made["NetworkPolicy", "gate-partgate"]["spec"]["ingress"]
+        self.assertEqual({port["port"] for rule in policy for port in rule["ports"]}, ports)
+        backend = made["Ingress", "gate-partgate"]["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
+        service = made["Service", backend["name"]]
+        self.assertIn(backend["port"]["name"], {port["name"] for port in service["spec"]["ports"]})
+        self.assertEqual(made["HorizontalPodAutoscaler", "gate-partgate"]["spec"]["scaleTargetRef"]["name"], "gate-partgate")
+
+    def test_only_readiness_depends_on_others(self):
+        container, = deployment(MINIMAL)["template"]["spec"]["containers"]
+        paths = {probe: container[probe]["httpGet"]["path"] for probe in container if probe.endswith("Probe")}
+        self.assertEqual(paths, {"startupProbe": "/healthz", "livenessProbe": "/healthz", "readinessProbe": "/readyz"})
+
+    def test_the_service_monitor_finds_the_metrics(self):
+        monitor = objects(FULL)["ServiceMonitor", "gate-partgate"]["spec"]
+        selector = monitor["selector"]["matchLabels"]
+        services = [each for (kind, _), each in objects(FULL).items()
+                    if kind == "Service" and selector.items() <= each["metadata"]["labels"].items()]
+        service, = services
+        self.assertEqual(service["spec"]["ports"][0]["name"], monitor["endpoints"][0]["port"])
+
+    def test_the_rules_and_the_dashboard_are_those_of_the_repository(self):
+        yaml = need_module("yaml")
+        rules = objects(FULL)["PrometheusRule", "gate-partgate"]["spec"]
+        self.assertEqual(rules, yaml.safe_load((INFRA / "prometheus" / "alerts.yml").read_text()))
+        dashboard = objects(FULL)["ConfigMap", "gate-partgate-dashboard"]
+        self.assertEqual(dashboard["metadata"]["labels"]["grafana_dashboard"], "1")
+        self.assertEqual(json.loads(dashboard["data"]["partgate.json"]),
+                         json.loads((INFRA / "grafana" / "partgate.json").read_text()))
+
+    def test_without_the_operator_its_kinds_are_left_out_and_said(self):
+        self.assertNotIn("kind: ServiceMonitor", helm("template", "gate", CHART, "--values", FULL))
+        unknown = "does not know monitoring.coreos.com/v1"
+        self.assertIn(unknown, notes("--values", FULL))
+        self.assertNotIn(unknown, notes("--values", FULL, "--api-versions", OPERATOR))
+        self.assertNotIn(unknown, notes("--values", MINIMAL))
+
+    def test_callers_who_share_the_address_of_the_ingress_are_said(self):
+        ingress = ["--values", MINIMAL, "--set", "ingress.enabled=true,ingress.host=upload.example.com"]
+        unset = "trusted_proxies is not set"
+        self.assertIn(unset, notes(*ingress))
+        self.assertNotIn(unset, notes(*ingress, "--set", "settings.http.trusted_proxies={10.0.0.0/8}"))
+        self.assertNotIn(unset, notes("--values", MINIMAL))
+
+    def test_gateways_are_given_the_time_that_they_take_to_stop(self):
+        spec = deployment(MINIMAL)["template"]["spec"]
+        pause = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+        self.assertGreaterEqual(spec["terminationGracePeriodSeconds"], pause + 2 * stack.grace_seconds())
+
+    def test_pods_are_replaced_when_settings_or_secrets_change(self):
+        def checksums(*arguments):
+            template = objects(TRIAL, *arguments)["Deployment", "gate-partgate"]["spec"]["template"]
+            return [template["metadata"]["annotations"][f"checksum/{kind}"] for kind in ("settings", "secrets")]
+
+        before = checksums()
+        settings = checksums("--set", "settings.uploads.lifetime=3d")
+        secrets = checksums("--set", "secrets.values.database=postgres://elsewhere/partgate")
+        self.assertNotEqual(settings[0], before[0])
+        self.assertEqual(settings[1], before[1])
+        self.assertEqual(secrets[0], before[0])
+        self.assertNotEqual(secrets[1], before[1])
+
+    def test_the_migration_has_all_it_needs_before_the_rest_is_there(self):
+        made = objects(TRIAL, "--set", "migration.enabled=true")
+        job = made["Job", "gate-partgate-migration"]
+        self.assertEqual(job["metadata"]["annotations"]["helm.sh/hook"], "pre-install,pre-upgrade")
+        for volume in job["spec"]["template"]["spec"]["volumes"]:
+            kind, name = (("ConfigMap", volume["configMap"]["name"]) if "configMap" in volume else
+                          ("Secret", volume["secret"]["secretName"]))
+            annotations = made[kind, name]["metadata"]["annotations"]
+            self.assertEqual(annotations["helm.sh/hook"], "pre-install,pre-upgrade")
+            self.assertLess(int(annotations["helm.sh/hook-weight"]), int(job["metadata"]["annotations"]["helm.sh/hook-weight"]))
+        self.assertNotIn("serviceAccountName", job["spec"]["template"]["spec"])
+        # And what it reads is what the gateways read.
+        self.assertEqual(made["ConfigMap", "gate-partgate-migration"]["data"], made["ConfigMap", "gate-partgate"]["data"])
+        self.assertEqual(made["Secret", "gate-partgate-migration"]["stringData"], made["Secret", "gate-partgate"]["stringData"])
+
+    def test_no_secret_is_outside_of_the_secret(self):
+        secrets = objects(TRIAL)["Secret", "gate-partgate"]["stringData"]
+        for (kind, name), each in objects(TRIAL).items():
+            if kind != "Secret":
+                for secret in secrets.values():
+                    self.assertNotIn(secret.strip(), json.dumps(each))
+
+    def test_the_version_is_the_gateways(self):
+        package = tomllib.loads((REPOSITORY / "Cargo.toml").read_text())
+        version = package["workspace"]["package"].get("version") or package["package"]["version"]
+        chart = need_module("yaml").safe_load((CHART / "Chart.yaml").read_text())
+        self.assertEqual(chart["appVersion"], version)
+
+
+class Refused(unittest.TestCase):
+    """What cannot work does not reach the cluster."""
+
+    BAD = (
+        ("replicas=0", "replicas"),
+        ("replicas=two", "replicas"),
+        ("replica=3", "replica"),
+        ("image.repository=", "repository"),
+        ("image.repository=registry.example.com/partgate:1", "repository"),
+        ("image.pullPolicy=Sometimes", "pullPolicy"),
+        ("settings.storage.bucket=", "bucket"),
+        ("settings.storage.endpoint=minio:9000", "endpoint"),
+        ("settings.auth.mode=open", "mode"),
+        ("settings.listen=127.0.0.1:80", "listen"),
+        ("settings.log.format=xml", "format"),
+        # Secrets where everybody can read them.
+        ("settings.database=postgres://user:password@host/name", "database"),
+        ("settings.auth.token_secrets=k1:secret", "token_secrets"),
+        ("settings.auth.issuers.app.secret=secret", "secret"),
+        ("settings.storage.secret_access_key=secret", "secret_access_key"),
+        ("settings.storage.signer.secret_access_key=secret", "secret_access_key"),
+        ("secrets.keys={database,auth.token_secret}", "auth.token_secret"),
+        ("secrets.keys={database}", '"auth.token_secrets" is missing'),
+        ("secrets.existing=", '"database" is missing'),
+        ("secrets.values.database=postgres://elsewhere/partgate", "only one of them"),
+        ("operations.port=8080", "port"),
+        ("ingress.enabled=true", "ingress.host is missing"),
+        ("ingress.host=https://upload.example.com", "host"),
+        ("autoscaling.targetCPU=0", "targetCPU"),
+        ("autoscaling.enabled=true,autoscaling.minReplicas=9", "minReplicas is above"),
+        ("podDisruptionBudget.maxUnavailable=0", "maxUnavailable"),
+        ("networkPolicy.scrapers=null,networkPolicy.enabled=true", "scrapers"),
+        ("metrics.serviceMonitor.interval=soon", "interval"),
+    )
+
+    def test_bad_values(self):
+        for change, reason in self.BAD:
+            with self.subTest(change=change):
+                self.assertIn(reason, self.refusal("--values", MINIMAL, "--set", change))
+
+    def test_a_database_that_gateways_cannot_share(self):
+        self.assertIn("need PostgreSQL", self.refusal("--values", TRIAL, "--set", "secrets.values.database=sqlite://file"))
+
+    def test_no_values_at_all(self):
+        self.assertIn("repository", self.refusal())
+
+    @staticmethod
+    def refusal(*arguments):
+        try:
+            helm("template", "gate", CHART, *arguments)
+        except AssertionError as refused:
+            return str(refused)
+        return "nothing was refused"
+
+
+class Running(unittest.TestCase):
+    """What the chart hands to its containers, in a folder here instead of a pod."""
+
+    # What the keys of the Secret are that an administrator makes.
+    SECRETS = {
+        "auth.token_secrets": "k1:7d2ab1c4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718",
+        "auth.issuers.app.secret": "an issuer's secret that nobody else knows",
+        "storage.secret_access_key": stack.SECRET_ACCESS_KEY,
+        "access-key-id": stack.ACCESS_KEY_ID,
+    }
+    # The stand-ins for what a cluster would have: our store, whose only identity this is.
+    STORE = {
+        "PARTGATE_STORAGE__REGION": "us-east-1",
+        "PARTGATE_STORAGE__BUCKET": stack.BUCKET,
+        "PARTGATE_STORAGE__PUBLIC_ENDPOINT": "",
+    }
+    IDENTITY = {
+        "PARTGATE_STORAGE__ACCESS_KEY_ID": stack.ACCESS_KEY_ID,
+        "PARTGATE_STORAGE__SECRET_ACCESS_KEY": stack.SECRET_ACCESS_KEY,
+    }
+
+    @classmethod
+    def setUpClass(cls):
+        cls.root = Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="partgate-helm-")))
+        cls.postgres = stack.Postgres()
+        cls.addClassCleanup(cls.postgres.stop)
+        cls.store = stack.servers.store(partgate(), cls.root)
+        cls.addClassCleanup(cls.store.stop)
+
+    def setUp(self):
+        self.folder = self.root / self.id().rsplit(".", 1)[1]
+        self.folder.mkdir()
+
+    def container(self, values, key):
+        """Arguments and environment of the container of a Deployment or Job, its volumes being folders of ours."""
+        spec = pods(values)[key]["spec"]
+        container, = spec["containers"]
+        volumes = {volume["name"]: volume for volume in spec["volumes"]}
+        places = {}
+        for mount in container["volumeMounts"]:
+            folder = self.folder / key[1] / mount["name"]
+            folder.mkdir(parents=True)
+            for name, text in self.files(values, volumes[mount["name"]]).items():
+                (folder / name).write_text(text)
+            places[mount["mountPath"]] = str(folder)
+        environment = {each["name"]: self.value(each) for each in container["env"]}
+        environment = {name: stack.replaced(value, places) for name, value in environment.items()}
+        return container["args"], environment | self.STORE | {"PARTGATE_STORAGE__ENDPOINT": self.store.url}
+
+    def files(self, values, volume):
+        made = objects(values)
+        if "configMap" in volume:
+            return made.get(("ConfigMap", volume["configMap"]["name"]), {}).get("data", {})
+        secret = made.get(("Secret", volume["secret"]["secretName"]), {"stringData": self.SECRETS})["stringData"]
+        secret = secret | {"database": self.postgres.url}
+        return {item["path"]: secret[item["key"]] for item in volume["secret"]["items"]}
+
+    def value(self, variable):
+        return self.SECRETS[variable["valueFrom"]["secretKeyRef"]["key"]] if "valueFrom" in variable else variable["value"]
+
+    def start(self, values, extra):
+        arguments, environment = self.container(values, ("Deployment", "gate-partgate"))
+        if "--no-migrate" in arguments:
+            job, its_environment = self.container(values, ("Job", "gate-partgate-migration"))
+            run(partgate(), *job, settings=its_environment | extra)
+        environment |= extra | {"PARTGATE_OPERATIONS__LISTEN": "chosen by Gateway"}
+        gateway = stack.Gateway(values.stem, self.folder, environment, arguments)
+        self.addCleanup(gateway.stop)
+        self.assertEqual(gateway.readiness(), {"status": "ready", "database": "ok", "storage": "ok"})
+        return gateway
+
+    def upload(self, gateway, tenant="default"):
+        file = stack.payload(self.folder)
+        uploaded = stack.upload(gateway.url, file, gateway.key(tenant))
+        self.assertEqual(uploaded["size"], file.stat().st_size)
+        return uploaded
+
+    def test_the_minimal_values_start_a_gateway(self):
+        # The role of its service account is found by the AWS provider chain, for which there is nothing here.
+        self.upload(self.start(MINIMAL, self.IDENTITY))
+
+    def test_a_trial_starts_a_gateway_that_migrates_by_itself(self):
+        signer = {"PARTGATE_STORAGE__SIGNER__ACCESS_KEY_ID": stack.ACCESS_KEY_ID}
+        uploaded = self.upload(self.start(TRIAL, signer))
+        self.assertTrue(uploaded["key"].startswith("partgate/"))
+
+    def test_the_full_values_start_a_gateway(self):
+        # The embedded store knows no keys of KMS.
+        gateway = self.start(FULL, {"PARTGATE_STORAGE__SSE": "", "PARTGATE_STORAGE__KMS_KEY_ID": ""})
+        uploaded = self.upload(gateway, "acme")
+        self.assertTrue(uploaded["key"].startswith("up/acme/"))
+
+    def test_a_bad_setting_ends_the_migration(self):
+        job, environment = self.container(MINIMAL, ("Job", "gate-partgate-migration"))
+        settings = environment | self.IDENTITY | {"PARTGATE_UPLOADS__LIFETYME": "7d"}
+        run(partgate(), *job, settings=settings, expect=2)
