@@ -5,6 +5,7 @@ pub mod app;
 mod causes;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod http;
 pub mod janitor;
 #[cfg(test)]
