@@ -149,6 +149,7 @@ const MAP: &[(&str, &[&str])] = &[
         "doctor",
         &[
             "app",
+            "bucket",
             "causes",
             "clock",
             "config",
