@@ -6,6 +6,7 @@ pub mod bucket;
 mod causes;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod http;
 pub mod janitor;
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod bucket;
 mod completions;
 mod config;
 mod dev;
+mod doctor;
 mod get;
 mod key;
 mod list;
@@ -41,6 +42,7 @@ enum Command {
     List(list::ListArgs),
     Abort(abort::AbortArgs),
     Sweep(sweep::SweepArgs),
+    Doctor(doctor::DoctorArgs),
     Bucket(bucket::BucketArgs),
     Key(key::KeyArgs),
     Tenant(tenant::TenantArgs),
@@ -105,6 +107,7 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::List(args) => list::run(args).await,
         Command::Abort(args) => abort::run(args).await,
         Command::Sweep(args) => sweep::run(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Bucket(args) => bucket::run(args).await,
         Command::Key(args) => key::run(args).await,
         Command::Tenant(args) => tenant::run(args).await,
