@@ -13,6 +13,7 @@ macro_rules! ask_model_if_any {
     };
 }
 
+mod call;
 mod client;
 mod error;
 mod identity;

@@ -18,6 +18,8 @@ mod contract;
 #[cfg(test)]
 pub(crate) mod model;
 
+use std::time::Instant;
+
 use time::OffsetDateTime;
 
 use crate::upload::{ChecksumAlgorithm, Fingerprint, PartRecord, S3UploadId, Upload, UploadId};
@@ -43,18 +45,28 @@ pub enum Store {
     Model(model::ModelStore),
 }
 
-/// Passes a call on to the database that it is for.
+/// Passes a call on to the database that it is for, and tells the metrics how it went, by the method's name.
 macro_rules! on_each {
-    ($self:ident, $store:ident => $call:expr) => {
-        match $self {
-            Self::Sqlite($store) => $call,
-            Self::Postgres($store) => $call,
+    ($self:ident, $store:ident => $of:ident.$method:ident($($argument:expr),*).await) => {{
+        let started = std::time::Instant::now();
+        let answer = match $self {
+            Self::Sqlite($store) => $of.$method($($argument),*).await,
+            Self::Postgres($store) => $of.$method($($argument),*).await,
             #[cfg(test)]
-            Self::Model($store) => $call,
-        }
-    };
+            Self::Model($store) => $of.$method($($argument),*).await,
+        };
+        $crate::store::answered(stringify!($method), started, &answer);
+        answer
+    }};
 }
 pub(in crate::store) use on_each;
+
+fn answered<T>(call: &'static str, started: Instant, answer: &Result<T, StoreError>) {
+    metrics::histogram!("partgate_database_call_duration_seconds", "call" => call).record(started.elapsed());
+    if answer.is_err() {
+        metrics::counter!("partgate_database_failures_total", "call" => call).increment(1);
+    }
+}
 
 impl Store {
     /// Opens the database that the URL names: `sqlite://path`, which is made where there is none, or
@@ -82,7 +94,12 @@ impl Store {
 
     /// Writes what is pending and closes the database.
     pub async fn close(&self) {
-        on_each!(self, store => store.close().await)
+        match self {
+            Self::Sqlite(store) => store.close().await,
+            Self::Postgres(store) => store.close().await,
+            #[cfg(test)]
+            Self::Model(store) => store.close().await,
+        }
     }
 
     /// Writes a new upload that takes one upload, and its size, of the quota. A stream's size is 0 here; [`reserve`]
