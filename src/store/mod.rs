@@ -48,6 +48,9 @@ pub enum Store {
 /// Passes a call on to the database that it is for, and tells the metrics how it went, by the method's name.
 macro_rules! on_each {
     ($self:ident, $store:ident => $of:ident.$method:ident($($argument:expr),*).await) => {{
+        // Without an allocation for each call.
+        static LABELS: [metrics::Label; 1] = [metrics::Label::from_static_parts("call", stringify!($method))];
+        static KEY: metrics::Key = metrics::Key::from_static_parts($crate::store::DURATION, &LABELS);
         let started = std::time::Instant::now();
         let answer = match $self {
             Self::Sqlite($store) => $of.$method($($argument),*).await,
@@ -55,16 +58,21 @@ macro_rules! on_each {
             #[cfg(test)]
             Self::Model($store) => $of.$method($($argument),*).await,
         };
-        $crate::store::answered(stringify!($method), started, &answer);
+        $crate::store::answered(&KEY, started, &answer);
         answer
     }};
 }
 pub(in crate::store) use on_each;
 
-fn answered<T>(call: &'static str, started: Instant, answer: &Result<T, StoreError>) {
-    metrics::histogram!("partgate_database_call_duration_seconds", "call" => call).record(started.elapsed());
+const DURATION: &str = "partgate_database_call_duration_seconds";
+
+fn answered<T>(key: &'static metrics::Key, started: Instant, answer: &Result<T, StoreError>) {
+    static METADATA: metrics::Metadata<'static> =
+        metrics::Metadata::new(module_path!(), metrics::Level::INFO, Some(module_path!()));
+    metrics::with_recorder(|recorder| recorder.register_histogram(key, &METADATA)).record(started.elapsed());
     if answer.is_err() {
-        metrics::counter!("partgate_database_failures_total", "call" => call).increment(1);
+        let labels: Vec<_> = key.labels().cloned().collect();
+        metrics::counter!("partgate_database_failures_total", labels).increment(1);
     }
 }
 

@@ -5,12 +5,17 @@ use std::fmt;
 
 use serde::ser::{SerializeMap, Serializer as _};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
+
+/// RFC 3339 with all six digits of microseconds, so that lines sort by it as text.
+const TIMESTAMP: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
 /// Writes `timestamp`, `level`, `target`, `message`, the fields of the line, then those of the request that it belongs to.
 pub(super) struct Json;
@@ -29,10 +34,9 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let metadata = event.metadata();
-        let now = OffsetDateTime::now_utc();
-        let now = now.replace_nanosecond(now.nanosecond() / 1_000 * 1_000).unwrap_or(now);
+        let now = OffsetDateTime::now_utc().format(TIMESTAMP).map_err(|_| fmt::Error)?;
         let mut line = object(|line| {
-            line.entry("timestamp", &now.format(&Rfc3339).unwrap_or_default());
+            line.entry("timestamp", &now);
             line.entry("level", metadata.level().as_str());
             line.entry("target", metadata.target());
             event.record(line);

@@ -63,8 +63,8 @@ fn install() -> PrometheusHandle {
     handle
 }
 
-/// Tells a metric's meaning. Counters and gauges whose labels' values are known start at 0, so that a rate exists from the
-/// first scrape.
+/// Tells a metric's meaning. Counters whose labels' values are known start at 0, so that a rate exists from the first
+/// scrape. So do gauges without labels; of those with labels, 0 uploads would be said before anybody has counted.
 fn describe(metric: &Metric) {
     let metadata = metrics::Metadata::new(module_path!(), metrics::Level::INFO, Some(module_path!()));
     with_recorder(|recorder| match metric.kind {
@@ -76,8 +76,8 @@ fn describe(metric: &Metric) {
         }
         MetricKind::Gauge => {
             recorder.describe_gauge(metric.name.into(), None, metric.meaning.into());
-            for key in keys(metric) {
-                recorder.register_gauge(&key, &metadata).increment(0.0);
+            if metric.labels.is_empty() {
+                recorder.register_gauge(&Key::from_static_name(metric.name), &metadata).increment(0.0);
             }
         }
         MetricKind::Histogram => recorder.describe_histogram(metric.name.into(), None, metric.meaning.into()),
