@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::Tenant;
 use crate::clock::Clock;
 use crate::config::{Access, Operations, Settings};
-use crate::http::{Gateway, MetricsAt, RateLimits, Transport, operations_router, router};
+use crate::http::{Exposition, Gateway, MetricsAt, RateLimits, Transport, operations_router, router};
 use crate::janitor;
 use crate::server::{self, ConnectionLimits, GRACE, Tls, TlsError};
 use crate::service::{Authenticator, Required, Service, Tenants};
@@ -151,6 +151,7 @@ impl App {
     /// Serves until `stop`; then takes no more requests, lets those under way end, and closes the database.
     pub async fn run(self, stop: CancellationToken) {
         let janitor = tokio::spawn(janitor::run(self.service.clone(), self.sweep_interval, stop.clone()));
+        let metrics = tokio::spawn(telemetry::keep_up(telemetry::metrics()));
         if let Some(tls) = self.tls.clone() {
             tokio::spawn(tls.keep_fresh(stop.clone()));
         }
@@ -169,6 +170,7 @@ impl App {
         if tokio::time::timeout(GRACE, rest).await.is_err() {
             tracing::warn!("stopping although work is under way; whoever comes next finishes it");
         }
+        metrics.abort();
         self.store.close().await;
     }
 }
@@ -193,7 +195,7 @@ fn gateway(settings: &Settings, service: Service, auth: Authenticator, metrics: 
         transport: if is_tls { Transport::Tls } else { Transport::Plain },
         metrics_at: if serving.operations.is_some() { MetricsAt::Operations } else { MetricsAt::Api },
         public_url,
-        metrics,
+        metrics: Exposition::new(metrics),
     }
 }
 

@@ -17,5 +17,6 @@ pub mod sigv4;
 pub mod storage;
 pub mod store;
 pub mod telemetry;
+mod trace;
 pub mod units;
 pub mod upload;

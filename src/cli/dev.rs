@@ -8,7 +8,7 @@ use partgate::app::{App, serve};
 use partgate::clock::Clock;
 use partgate::config::Settings;
 use partgate::store::Migrations;
-use partgate::telemetry::start_log;
+use partgate::telemetry;
 use partgate_devstore::{DevStore, DevStoreConfig, Durability, S3_MIN_PART_SIZE_BYTES};
 use tokio::net::TcpListener;
 
@@ -51,7 +51,8 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), CliError> {
     let store_listener = listen(args.store_listen).await?;
     let store_address = store_listener.local_addr().map_err(|error| CliError::Failed(error.to_string()))?;
     let settings = settings(&args, store_address).map_err(usage)?;
-    start_log(settings.log);
+    let traces = telemetry::start(settings.log, settings.traces.as_ref())
+        .map_err(|error| CliError::Failed(words(&error)))?;
     let failed = |error: partgate::app::AppError| CliError::Failed(words(&error));
     let app = App::start(&settings, Clock::System, Migrations::Run).await.map_err(failed)?;
     let stop = stop_on_signal();
@@ -64,6 +65,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), CliError> {
     let store_stop = tokio_util::sync::CancellationToken::new();
     let store_server = tokio::spawn(serve(store_listener, store.router(), store_stop.clone()));
     app.run(stop).await;
+    traces.stop().await;
     store_stop.cancel();
     lifecycle.abort();
     let store_served = store_server.await;

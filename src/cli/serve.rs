@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use partgate::app::App;
 use partgate::clock::Clock;
 use partgate::store::Migrations;
-use partgate::telemetry::start_log;
+use partgate::telemetry;
 
 use super::output::words;
 use super::settings::SettingsArgs;
@@ -27,7 +27,8 @@ pub(crate) struct ServeArgs {
 pub(crate) async fn run(args: ServeArgs) -> Result<(), CliError> {
     let listen = args.listen.map(|address| ("listen", address.to_string()));
     let settings = args.settings.load(listen.as_slice())?;
-    start_log(settings.log);
+    let traces = telemetry::start(settings.log, settings.traces.as_ref())
+        .map_err(|error| CliError::Failed(words(&error)))?;
     let migrations = if args.no_migrate { Migrations::Refuse } else { Migrations::Run };
     let failed = |error: partgate::app::AppError| CliError::Failed(words(&error));
     let app = App::start(&settings, Clock::System, migrations).await.map_err(failed)?;
@@ -35,6 +36,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CliError> {
     let address = app.address().map_or_else(String::new, |address| address.to_string());
     tracing::info!(address, bucket = settings.storage.connection.bucket, "partgate is ready");
     app.run(stop).await;
+    traces.stop().await;
     tracing::info!("partgate has stopped");
     Ok(())
 }

@@ -4,6 +4,7 @@ mod access;
 mod reader;
 mod secret;
 mod serving;
+mod telemetry;
 mod time_limits;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ pub use access::Access;
 pub use reader::{Effective, Origin, SettingProblem};
 pub use secret::Secret;
 pub use serving::{Operations, Rate, Serving};
+pub use telemetry::TraceSettings;
 
 use crate::access::TenantDefaults;
 use crate::service::{Orphans, Rules};
@@ -57,6 +59,8 @@ pub struct Settings {
     pub serving: Serving,
     /// How the log is written.
     pub log: LogFormat,
+    /// Where traces go; none for nowhere.
+    pub traces: Option<TraceSettings>,
     /// Every setting with its value and where it came from, secrets hidden.
     pub effective: Vec<Effective>,
 }
@@ -149,6 +153,7 @@ impl Settings {
         let sweep_interval = reader.duration("sweep.interval", "10m", Duration::from_secs(1)..=MAX_URL_TTL);
         let max_in_flight = reader.parse("max_in_flight", "1024", max_in_flight);
         let log = reader.parse("log.format", "text", log_format);
+        let traces = telemetry::traces(&mut reader);
         let effective = reader.finish()?;
         match (
             listen,
@@ -159,6 +164,7 @@ impl Settings {
             max_in_flight,
             serving,
             log,
+            traces,
             rules,
             storage,
         ) {
@@ -171,6 +177,7 @@ impl Settings {
                 Some(max_in_flight),
                 Some(serving),
                 Some(log),
+                Some(traces),
                 Some(rules),
                 Some(storage),
             ) => Ok(Self {
@@ -186,6 +193,7 @@ impl Settings {
                 max_in_flight,
                 serving,
                 log,
+                traces,
                 effective,
             }),
             // Every missing value has put a problem on the list, so `finish` has already answered.

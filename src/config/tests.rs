@@ -198,3 +198,25 @@ fn sections_with_names_are_found() {
     assert_eq!(reader.names_under("tenants.acme"), ["bucket", "limits", "prefix"]);
     assert_eq!(reader.names_under("auth.issuers"), Vec::<String>::new());
 }
+
+#[test]
+fn traces_go_where_a_collector_is_set() {
+    let with = |more: &[(&'static str, &'static str)]| load(&[&[("storage.bucket", "b")], more].concat());
+    assert_eq!(with(&[]).unwrap().traces, None, "off by default");
+    let traces =
+        with(&[("telemetry.otlp_endpoint", "http://collector:4318/"), ("telemetry.sample_ratio", "0.1")]);
+    let expected = TraceSettings {
+        endpoint: "http://collector:4318".to_owned(),
+        service_name: "partgate".to_owned(),
+        sample_ratio: 0.1,
+    };
+    assert_eq!(traces.unwrap().traces, Some(expected));
+    for endpoint in ["collector:4317", "http://user:secret@collector:4318", "grpc://collector"] {
+        let wrong = [("storage.bucket", "b"), ("telemetry.otlp_endpoint", endpoint)];
+        assert_eq!(problems(&wrong), ["telemetry.otlp_endpoint"], "{endpoint}");
+    }
+    assert_eq!(
+        problems(&[("storage.bucket", "b"), ("telemetry.sample_ratio", "10")]),
+        ["telemetry.sample_ratio"]
+    );
+}

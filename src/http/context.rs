@@ -3,13 +3,16 @@
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
+use opentelemetry_http::HeaderExtractor;
 use tracing::Instrument as _;
+use tracing::field::Empty;
 use uuid::Uuid;
 
 use super::error;
+use crate::trace;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -17,25 +20,57 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 pub(super) async fn observe(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let request_id = request_id(&request);
-    let method = request.method().clone();
+    let method = method_name(request.method());
     // The pattern, not the path: paths hold ids, and metrics want few labels.
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", request.id = %request_id);
+    let span = tracing::info_span!(
+        "request",
+        otel.name = Empty,
+        otel.kind = Empty,
+        otel.status_code = Empty,
+        request.id = %request_id,
+        trace.id = Empty,
+    );
+    trace::begin(&span, (method, &route), &HeaderExtractor(request.headers()));
     let response = next.run(request).instrument(span.clone()).await;
     let mut response = error::finish(response, &request_id);
     let elapsed = started.elapsed();
     let status = response.status().as_u16();
+    trace::answered(&span, (method, &route), status);
     span.in_scope(|| {
         let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        tracing::debug!(http.method = %method, http.route = route, http.status = status, duration_ms, "answered");
+        tracing::debug!(
+            http.method = method,
+            http.route = route,
+            http.status = status,
+            duration_ms,
+            "answered"
+        );
     });
-    let labels = [("method", method.to_string()), ("route", route), ("status", status.to_string())];
-    metrics::counter!("partgate_http_requests_total", &labels).increment(1);
-    metrics::histogram!("partgate_http_request_duration_seconds", &labels[..2]).record(elapsed.as_secs_f64());
+    let code = response.status().as_str().to_owned();
+    metrics::counter!("partgate_http_requests_total", "method" => method, "route" => route.clone(), "status" => code)
+        .increment(1);
+    metrics::histogram!("partgate_http_request_duration_seconds", "method" => method, "route" => route)
+        .record(elapsed);
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// A method's name; one name for all that HTTP does not have, because callers may make up any, and each would be a
+/// series of its own in the metrics.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        Method::PATCH => "PATCH",
+        _ => "other",
+    }
 }
 
 /// The caller's own id where it is fit for a log, else a new one.

@@ -24,23 +24,27 @@ pub(super) enum Fairness {
 /// How many calls may be under way at once; who comes after is asked to come back.
 #[derive(Debug, Clone)]
 pub(super) struct InFlight {
+    /// What the metrics call these calls.
+    kind: &'static str,
     places: Arc<Semaphore>,
     shares: Option<Shares>,
 }
 
 /// Who has a place gives it back when this is dropped.
 struct Place {
+    kind: &'static str,
     _permit: OwnedSemaphorePermit,
     _share: Option<Share>,
 }
 
 impl InFlight {
-    pub(super) fn new(calls: usize, fairness: Fairness) -> Self {
+    pub(super) fn new(kind: &'static str, calls: usize, fairness: Fairness) -> Self {
+        metrics::gauge!("partgate_http_in_flight_limit").set(calls as f64);
         let shares = match fairness {
             Fairness::Whoever => None,
             Fairness::HalfEach => Some(Shares { most: (calls / 2).max(1), held: Arc::default() }),
         };
-        Self { places: Arc::new(Semaphore::new(calls)), shares }
+        Self { kind, places: Arc::new(Semaphore::new(calls)), shares }
     }
 
     fn take(&self, neighbourhood: Option<Neighbourhood>) -> Result<Place, ApiError> {
@@ -50,7 +54,14 @@ impl InFlight {
             metrics::counter!("partgate_http_shed_total").increment(1);
             ApiError::new(Code::Overloaded, "nothing was done; send the same request again")
         })?;
-        Ok(Place { _permit: permit, _share: share })
+        metrics::gauge!("partgate_http_in_flight", "kind" => self.kind).increment(1);
+        Ok(Place { kind: self.kind, _permit: permit, _share: share })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        metrics::gauge!("partgate_http_in_flight", "kind" => self.kind).decrement(1);
     }
 }
 
@@ -148,7 +159,7 @@ mod tests {
 
     #[test]
     fn greedy_address_leaves_half_of_the_places() {
-        let in_flight = InFlight::new(4, Fairness::HalfEach);
+        let in_flight = InFlight::new("api", 4, Fairness::HalfEach);
         let greedy: Vec<_> = (0..2).map(|_| in_flight.take(neighbourhood(1)).ok().unwrap()).collect();
         assert_eq!(status(in_flight.take(neighbourhood(1))), 429);
         let others: Vec<_> = [2, 3].map(|last| in_flight.take(neighbourhood(last)).ok().unwrap()).into();
@@ -161,7 +172,7 @@ mod tests {
 
     #[test]
     fn without_shares_an_address_may_hold_all_places() {
-        let in_flight = InFlight::new(2, Fairness::Whoever);
+        let in_flight = InFlight::new("api", 2, Fairness::Whoever);
         let _held: Vec<_> = (0..2).map(|_| in_flight.take(neighbourhood(1)).ok().unwrap()).collect();
         assert_eq!(status(in_flight.take(neighbourhood(2))), 503);
     }

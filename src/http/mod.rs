@@ -5,6 +5,7 @@ mod address;
 mod auth;
 mod context;
 mod error;
+mod exposition;
 mod host;
 mod json;
 mod limits;
@@ -27,12 +28,12 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware;
 use axum::routing::{get, post, put};
 use ipnet::IpNet;
-use metrics_exporter_prometheus::PrometheusHandle;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
+pub use exposition::Exposition;
 pub use limits::RateLimits;
 pub use openapi::document as openapi_document;
 pub use security::Transport;
@@ -73,7 +74,7 @@ pub struct Gateway {
     /// Where metrics are.
     pub metrics_at: MetricsAt,
     /// The metrics of this process.
-    pub metrics: PrometheusHandle,
+    pub metrics: Exposition,
 }
 
 /// Where metrics are.
@@ -111,8 +112,8 @@ pub fn router(gateway: Gateway) -> Router {
         operations =
             operations.merge(counted(&gateway, Router::new().route("/metrics", get(operations::metrics))));
     }
-    let routes = counted(&gateway, in_flight(&gateway, uploads))
-        .merge(counted(&gateway, in_flight(&gateway, proxied)))
+    let routes = counted(&gateway, in_flight(&gateway, "api", uploads))
+        .merge(counted(&gateway, in_flight(&gateway, "proxied", proxied)))
         .merge(operations)
         .merge(page::routes(&gateway.service.terms(), &gateway.auth))
         .method_not_allowed_fallback(error::method_not_allowed)
@@ -136,8 +137,8 @@ fn health() -> Router<Gateway> {
 }
 
 /// Routes of which only so many calls are under way at once.
-fn in_flight(gateway: &Gateway, routes: Router<Gateway>) -> Router<Gateway> {
-    let in_flight = load::InFlight::new(gateway.max_in_flight, gateway.limits.fairness());
+fn in_flight(gateway: &Gateway, kind: &'static str, routes: Router<Gateway>) -> Router<Gateway> {
+    let in_flight = load::InFlight::new(kind, gateway.max_in_flight, gateway.limits.fairness());
     routes.layer(middleware::from_fn_with_state(in_flight, load::shed))
 }
 

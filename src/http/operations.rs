@@ -57,13 +57,8 @@ pub(super) async fn metrics_for_all(State(gateway): State<Gateway>) -> Response 
 }
 
 async fn exposition(gateway: &Gateway) -> Response {
-    if let Ok(counts) = gateway.service.count_by_state().await {
-        for (state, count) in counts {
-            metrics::gauge!("partgate_uploads", "state" => state).set(count as f64);
-        }
-    }
     let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (content_type, gateway.metrics.render()).into_response()
+    (content_type, gateway.metrics.render(&gateway.service).await).into_response()
 }
 
 /// Sweeps now: takes back what is overdue, finishes what is stuck, forgets what is old. The gateway does so by itself

@@ -15,6 +15,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError::Closed`] for an upload that is completing or completed.
+    #[tracing::instrument(level = "debug", name = "abort", skip_all)]
     pub async fn abort(&self, principal: &Principal, id: UploadId) -> Result<(), ServiceError> {
         require(principal, &[Role::Upload, Role::Admin])?;
         let upload = self.load(principal, id).await?;

@@ -7,10 +7,12 @@ use futures_util::FutureExt as _;
 use futures_util::future::Shared;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use super::requested::claims;
-use super::{Principal, Service, ServiceError, StatusView, StoredClaim, require};
+use super::{Principal, Service, ServiceError, StatusView, StoredClaim, count_received, require};
 use crate::access::Role;
+use crate::trace;
 use crate::upload::{
     Checksum, ChecksumAlgorithm, ChecksumType, Declaration, DeclarationError, ObjectChecksum, Outcome,
     PartNumber, PartRecord, Sha256Digest, State, Transfer, Upload, UploadId, combine,
@@ -40,6 +42,7 @@ impl Default for Completions {
 impl Completions {
     /// Waits until an object may be read back; others wait while the permit lives.
     pub(super) async fn turn_to_read(&self) -> Option<SemaphorePermit<'_>> {
+        let _waiting = Counted::under("partgate_read_backs_waiting");
         // Never closed, so there always is one.
         self.readers.acquire().await.ok()
     }
@@ -59,10 +62,13 @@ impl Completions {
         let (sender, receiver) = oneshot::channel();
         let waiter = receiver.shared();
         running.insert(id, waiter.clone());
+        metrics::gauge!("partgate_completions_running").increment(1);
         let entry = Entry { running: Arc::clone(&self.running), id };
         // A task of its own: a client that hangs up must not stop what storage is doing.
+        // Its span is not the call's, which may be answered long before.
+        let span = trace::detached(tracing::debug_span!(parent: None, "finish"));
         self.tracker.spawn(async move {
-            let finished = work.await;
+            let finished = work.instrument(span).await;
             // Before the answer: who calls after it must start anew, not hear it again.
             drop(entry);
             // Nobody may be waiting any more; the outcome is in the store.
@@ -81,6 +87,23 @@ struct Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        metrics::gauge!("partgate_completions_running").decrement(1);
+    }
+}
+
+/// Counted by a gauge until it is dropped, also when whoever waits gives up.
+struct Counted(&'static str);
+
+impl Counted {
+    fn under(gauge: &'static str) -> Self {
+        metrics::gauge!(gauge).increment(1);
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics::gauge!(self.0).decrement(1);
     }
 }
 
@@ -112,6 +135,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError`]: parts are missing or not as declared, the key is taken, the object is not the declared
     /// one, storage or database are out of reach. The upload stays open unless its object was proven wrong.
+    #[tracing::instrument(level = "debug", name = "complete", skip_all)]
     pub async fn complete(
         &self,
         principal: &Principal,
@@ -135,6 +159,7 @@ impl Service {
         if upload.state == State::Open {
             let records: Vec<_> = claims.into_iter().map(PartRecord::reported).collect();
             self.store.record_parts(id, &records, self.clock.now()).await?;
+            count_received("reported", &records);
         }
         match self.finish_in_background(id, declaration).await? {
             Some(upload) => {
@@ -159,6 +184,7 @@ impl Service {
         let service = self.clone();
         let work = async move { service.finish(id, declaration).await };
         let waiter = self.completions.join_or_start(id, work);
+        let _waiting = Counted::under("partgate_completions_waited_for");
         match tokio::time::timeout(self.rules.complete_wait, waiter).await {
             Ok(Ok(finished)) => finished.map(Some),
             // The task is gone without an answer: the process is stopping. The call may be repeated.

@@ -9,6 +9,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError::Closed`] until the upload is completed, [`ServiceError::Gone`] when it was taken back.
+    #[tracing::instrument(level = "debug", name = "download", skip_all)]
     pub async fn download_url(&self, principal: &Principal, id: UploadId) -> Result<String, ServiceError> {
         require(principal, &[Role::Read])?;
         let upload = self.load(principal, id).await?;

@@ -70,6 +70,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError`]: a field cannot be, the file is too large, storage or database are out of reach.
+    #[tracing::instrument(level = "debug", name = "init", skip_all)]
     pub async fn init(&self, principal: &Principal, new: NewUpload) -> Result<Initiated, ServiceError> {
         may_open(principal)?;
         let draft = self.draft(principal, &new)?;

@@ -34,6 +34,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError::Database`].
+    #[tracing::instrument(level = "debug", name = "list", skip_all)]
     pub async fn list(&self, principal: &Principal, query: ListQuery) -> Result<UploadPage, ServiceError> {
         require(principal, &[Role::Read])?;
         let now = self.clock.now();

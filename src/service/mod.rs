@@ -38,7 +38,7 @@ use crate::access::{Role, Tenant, TenantDefaults};
 use crate::clock::Clock;
 use crate::storage::{Storage, StorageError, UrlWindow};
 use crate::store::{Store, Written};
-use crate::upload::{Refusal, State, Upload, UploadId};
+use crate::upload::{PartRecord, Refusal, State, Upload, UploadId};
 
 pub use crate::access::Principal;
 pub use crate::store::ReceivedParts;
@@ -251,6 +251,19 @@ fn log_transition(before: &Upload, after: &Upload) {
         after.state.name(),
     );
     metrics::counter!("partgate_upload_transitions_total", "to" => after.state.name()).increment(1);
+}
+
+/// Counts parts by who says that storage has them.
+fn count_received<'a>(evidence: &'static str, parts: impl IntoIterator<Item = &'a PartRecord>) {
+    let (mut count, mut bytes) = (0, 0);
+    for part in parts {
+        count += 1;
+        bytes += part.size_bytes;
+    }
+    if count > 0 {
+        metrics::counter!("partgate_parts_received_total", "evidence" => evidence).increment(count);
+        metrics::counter!("partgate_part_bytes_received_total", "evidence" => evidence).increment(bytes);
+    }
 }
 
 /// The state as a caller should see it: an overdue upload is expired, whether or not the sweep has come by.

@@ -11,7 +11,7 @@ use futures_util::stream::BoxStream;
 
 use super::refresh::is_ours;
 use super::requested::parts_to_send;
-use super::{Principal, RequestedPart, Service, ServiceError, require};
+use super::{Principal, RequestedPart, Service, ServiceError, count_received, require};
 use crate::access::Role;
 use crate::storage::{PartBody, ProxiedTarget, StorageErrorKind};
 use crate::upload::{ChecksumAlgorithm, PartEvidence, PartNumber, PartRecord, Transfer, Upload, UploadId};
@@ -54,6 +54,7 @@ impl Service {
     /// # Errors
     /// [`ServiceError`]: the part is not of this upload, its length or checksum is wrong, storage is out of reach.
     /// A good part that is there already stays.
+    #[tracing::instrument(level = "debug", name = "proxy", skip_all)]
     pub async fn proxy_part(
         &self,
         principal: &Principal,
@@ -86,7 +87,9 @@ impl Service {
             checksum: part.checksum,
             evidence: PartEvidence::Listed,
         };
-        self.store.record_parts(id, &[record], self.clock.now()).await?;
+        let records = [record];
+        self.store.record_parts(id, &records, self.clock.now()).await?;
+        count_received("proxied", &records);
         Ok(ProxiedResult { number: part.number, size_bytes: expected_bytes, etag })
     }
 

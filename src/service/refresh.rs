@@ -1,10 +1,11 @@
 //! Asks storage what it holds of an upload, and makes that our truth.
 
 use super::sign::Opening;
-use super::{Service, ServiceError};
+use super::{Service, ServiceError, count_received};
 use crate::storage::StorageErrorKind;
 use crate::upload::{
-    ListedPart, Mismatch, ObjectProof, PartNumber, PartRecord, PartSet, Transfer, Upload, reconcile,
+    ListedPart, Mismatch, ObjectProof, PartEvidence, PartNumber, PartRecord, PartSet, Transfer, Upload,
+    reconcile,
 };
 
 /// What storage said.
@@ -99,10 +100,18 @@ impl Service {
         if reconciled.records != known {
             let now = self.clock.now();
             self.store.replace_parts(upload.id, &reconciled.records, asked_at, now).await?;
+            count_received("listed", newly_listed(&known, &reconciled.records));
         }
         let (records, mismatches) = (reconciled.records, reconciled.mismatches);
         Ok(Refreshed { records, mismatches, ..Refreshed::nothing(upload) })
     }
+}
+
+/// Parts that storage shows now and did not show before.
+fn newly_listed<'a>(known: &'a [PartRecord], now: &'a [PartRecord]) -> impl Iterator<Item = &'a PartRecord> {
+    let is_listed = |record: &&PartRecord| record.evidence == PartEvidence::Listed;
+    let before: PartSet = known.iter().filter(is_listed).map(|record| record.number).collect();
+    now.iter().filter(is_listed).filter(move |record| !before.contains(record.number))
 }
 
 impl Refreshed {

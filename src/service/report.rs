@@ -1,7 +1,7 @@
 //! Remembers parts that a client says storage has accepted.
 
 use super::requested::claims;
-use super::{Principal, Service, ServiceError, StatusView, StoredClaim, require};
+use super::{Principal, Service, ServiceError, StatusView, StoredClaim, count_received, require};
 use crate::access::Role;
 use crate::upload::{PartRecord, UploadId};
 
@@ -10,6 +10,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError`]: the upload is not open, a part is not of this upload, the database is out of reach.
+    #[tracing::instrument(level = "debug", name = "report", skip_all)]
     pub async fn report(
         &self,
         principal: &Principal,
@@ -22,6 +23,7 @@ impl Service {
         let claims = claims(&upload, stored, self.rules.sign_limit)?;
         let records: Vec<_> = claims.into_iter().map(PartRecord::reported).collect();
         self.store.record_parts(id, &records, self.clock.now()).await?;
+        count_received("reported", &records);
         self.view(self.reload(id).await?).await
     }
 }

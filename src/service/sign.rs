@@ -1,11 +1,13 @@
 //! Signs a window of parts, and takes the report of the last one in the same call.
 
+use std::time::Instant;
+
 use time::OffsetDateTime;
 
 use super::requested::{PartToSend, claims, parts_to_send};
-use super::{Principal, RequestedPart, Service, ServiceError, StoredClaim, require};
+use super::{Principal, RequestedPart, Service, ServiceError, StoredClaim, count_received, require};
 use crate::access::Role;
-use crate::storage::{SignedRequest, StorageErrorKind};
+use crate::storage::{SignedRequest, StorageErrorKind, UrlWindow};
 use crate::store::{ReceivedParts, Written};
 use crate::upload::{PartNumber, PartRecord, PartSpan, Refusal, S3UploadId, Transfer, Upload, UploadId};
 
@@ -36,6 +38,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError`]: the upload is not open, a part is not of this upload, storage or database are out of reach.
+    #[tracing::instrument(level = "debug", name = "sign", skip_all)]
     pub async fn sign(
         &self,
         principal: &Principal,
@@ -54,6 +57,7 @@ impl Service {
         self.reserve(principal, &upload, &wanted).await?;
         let records: Vec<_> = claims.into_iter().map(PartRecord::reported).collect();
         self.store.record_parts(id, &records, self.clock.now()).await?;
+        count_received("reported", &records);
         let (parts, expires_at) = self.sign_resolved(principal, &upload, &wanted).await?;
         let received = self.store.received(id).await?;
         Ok(SignedBatch { upload, parts, expires_at, received })
@@ -67,30 +71,18 @@ impl Service {
         wanted: &[PartToSend],
     ) -> Result<(Vec<SignedUploadPart>, OffsetDateTime), ServiceError> {
         let window = self.url_window(principal);
-        let (requests, expires_at) = match (&upload.spec.transfer, &upload.s3_upload_id) {
-            (Transfer::Put, _) => {
-                let mut requests = Vec::new();
-                let mut until = window.now + window.ttl;
-                for part in wanted {
-                    let (request, expires_at) =
-                        self.storage_of(upload)?.sign_put(upload, part.checksum, window).await?;
-                    requests.push(request);
-                    until = expires_at;
-                }
-                // The row must know it before the URL can be used: abort has to outlast it.
-                if self.store.extend_urls(upload.id, until).await? == Written::Conflict {
-                    self.reload(upload.id).await?.check_takes_parts(window.now)?;
-                    return Err(ServiceError::Busy);
-                }
-                (requests, until)
-            }
-            (Transfer::Multipart, Some(s3_upload_id)) => {
-                let parts: Vec<_> =
-                    wanted.iter().map(|part| (part.number, part.span.size_bytes, part.checksum)).collect();
-                self.storage_of(upload)?.sign_parts(upload, s3_upload_id, &parts, window).await?
-            }
-            (Transfer::Empty, _) | (Transfer::Multipart, None) => (Vec::new(), window.now + window.ttl),
-        };
+        let started = Instant::now();
+        let (requests, expires_at) = self.sign_requests(upload, wanted, window).await?;
+        if !requests.is_empty() {
+            metrics::histogram!("partgate_sign_duration_seconds").record(started.elapsed());
+        }
+        // The row must know it before the URL can be used: abort has to outlast it.
+        if upload.spec.transfer == Transfer::Put
+            && self.store.extend_urls(upload.id, expires_at).await? == Written::Conflict
+        {
+            self.reload(upload.id).await?.check_takes_parts(window.now)?;
+            return Err(ServiceError::Busy);
+        }
         metrics::counter!("partgate_urls_signed_total").increment(requests.len() as u64);
         let parts = wanted
             .iter()
@@ -98,6 +90,32 @@ impl Service {
             .map(|(part, request)| SignedUploadPart { number: part.number, span: part.span, request })
             .collect();
         Ok((parts, expires_at))
+    }
+
+    async fn sign_requests(
+        &self,
+        upload: &Upload,
+        wanted: &[PartToSend],
+        window: UrlWindow,
+    ) -> Result<(Vec<SignedRequest>, OffsetDateTime), ServiceError> {
+        let storage = self.storage_of(upload)?;
+        match (&upload.spec.transfer, &upload.s3_upload_id) {
+            (Transfer::Put, _) => {
+                let (mut requests, mut until) = (Vec::new(), window.now + window.ttl);
+                for part in wanted {
+                    let (request, expires_at) = storage.sign_put(upload, part.checksum, window).await?;
+                    requests.push(request);
+                    until = expires_at;
+                }
+                Ok((requests, until))
+            }
+            (Transfer::Multipart, Some(s3_upload_id)) => {
+                let parts: Vec<_> =
+                    wanted.iter().map(|part| (part.number, part.span.size_bytes, part.checksum)).collect();
+                Ok(storage.sign_parts(upload, s3_upload_id, &parts, window).await?)
+            }
+            (Transfer::Empty, _) | (Transfer::Multipart, None) => Ok((Vec::new(), window.now + window.ttl)),
+        }
     }
 
     /// An upload that storage knows: one whose opening was cut off is opened now.

@@ -43,6 +43,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError`]: no such upload, or the database (with `refresh`: storage) is out of reach.
+    #[tracing::instrument(level = "debug", name = "status", skip_all)]
     pub async fn status(
         &self,
         principal: &Principal,

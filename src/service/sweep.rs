@@ -64,6 +64,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError::Database`]; what storage does not do is told upload by upload.
+    #[tracing::instrument(level = "debug", name = "sweep", skip_all)]
     pub async fn sweep(&self, mode: SweepMode) -> Result<SweepReport, ServiceError> {
         let now = self.clock.now();
         let keep_since = now - self.rules.keep_finished;
@@ -109,6 +110,8 @@ impl Service {
                 }
                 let nobodys = orphans.iter().filter(|orphan| orphan.outcome == Ok(false)).count();
                 metrics::gauge!("partgate_orphans_left").set(nobodys as f64);
+                let looked_at = self.clock.now().unix_timestamp() as f64;
+                metrics::gauge!("partgate_orphans_looked_timestamp_seconds").set(looked_at);
                 Ok(orphans)
             }
             Err(error @ (ServiceError::StorageUnavailable(_) | ServiceError::StorageRejected(_))) => {

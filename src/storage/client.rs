@@ -12,6 +12,7 @@ use aws_sdk_s3::config::{
     SharedCredentialsProvider, StalledStreamProtectionConfig,
 };
 
+use super::call::{Headers, call};
 use super::{Identity, StaticKeys, StorageError, StoreProfile};
 use crate::sigv4::{AddressError, AddressingStyle, BucketAddress};
 
@@ -200,15 +201,8 @@ impl Storage {
         let at_once = aws_sdk_s3::config::Config::builder()
             .timeout_config(limits)
             .retry_config(RetryConfig::disabled());
-        self.client
-            .head_bucket()
-            .bucket(self.bucket())
-            .customize()
-            .config_override(at_once)
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(|error| StorageError::from_sdk("HeadBucket", error))
+        let request = self.client.head_bucket().bucket(self.bucket()).customize().config_override(at_once);
+        call("HeadBucket", request.send()).await.map(|_| ())
     }
 
     /// Settings for a call whose body a person's network decides the speed of.
@@ -274,7 +268,8 @@ fn client_config(settings: &StorageSettings, provider: SharedCredentialsProvider
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .retry_config(RetryConfig::standard().with_max_attempts(3))
-        .timeout_config(timeouts);
+        .timeout_config(timeouts)
+        .interceptor(Headers);
     if let Some(endpoint) = &connection.endpoint {
         config = config.endpoint_url(endpoint);
     }

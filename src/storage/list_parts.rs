@@ -7,6 +7,7 @@ use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::Part;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
+use super::call::call;
 use super::{Storage, StorageError};
 use crate::upload::{Checksum, ChecksumAlgorithm, ListedPart, PartNumber, PartSet, S3UploadId};
 
@@ -101,7 +102,7 @@ impl Listing<'_> {
             if marker > 0 {
                 request = request.part_number_marker(marker.to_string());
             }
-            let page = request.send().await.map_err(|error| StorageError::from_sdk("ListParts", error))?;
+            let page = call("ListParts", request.send()).await?;
             let next = page.next_part_number_marker().and_then(|marker| marker.parse::<u32>().ok());
             let truncated = page.is_truncated() == Some(true);
             let last = page.parts().iter().filter_map(part_number).map(PartNumber::value).max();

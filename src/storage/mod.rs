@@ -13,7 +13,11 @@ macro_rules! ask_model_if_any {
     };
 }
 
+<<<<<<< HEAD
 mod bucket_config;
+=======
+mod call;
+>>>>>>> wt-eyes
 mod client;
 mod error;
 mod identity;

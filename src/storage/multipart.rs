@@ -7,6 +7,7 @@ use aws_sdk_s3::types::{
 };
 use time::OffsetDateTime;
 
+use super::call::call;
 use super::{Storage, StorageError, StorageErrorKind};
 use crate::upload::{
     Checksum, ChecksumAlgorithm, ChecksumType, METADATA_UPLOAD_ID, ObjectChecksum, PartNumber, S3UploadId,
@@ -79,12 +80,11 @@ impl Storage {
         }
         // The SDK does not tell of its repetitions, and each may leave a multipart upload: the first attempt is alone.
         let once = aws_sdk_s3::config::Config::builder().retry_config(RetryConfig::disabled());
-        let first = request.clone().customize().config_override(once).send().await;
-        let (created, may_have_twin) = match first.map_err(|error| StorageError::from_sdk(OPERATION, error)) {
+        let first = request.clone().customize().config_override(once);
+        let (created, may_have_twin) = match call(OPERATION, first.send()).await {
             Ok(created) => (created, false),
             Err(error) if error.kind == StorageErrorKind::Unavailable => {
-                let again = request.send().await.map_err(|error| StorageError::from_sdk(OPERATION, error))?;
-                (again, true)
+                (call(OPERATION, request.send()).await?, true)
             }
             Err(error) => return Err(error),
         };
@@ -138,13 +138,8 @@ impl Storage {
                 | ChecksumAlgorithm::Md5 => request,
             };
         }
-        request
-            .customize()
-            .config_override(self.complete_limits())
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(|error| StorageError::from_sdk(OPERATION, error))
+        let request = request.customize().config_override(self.complete_limits());
+        call(OPERATION, request.send()).await.map(|_| ())
     }
 
     /// Takes a multipart upload back. One that storage does not know is as good as taken back.
@@ -154,15 +149,9 @@ impl Storage {
     pub async fn abort_multipart(&self, key: &str, s3_upload_id: &S3UploadId) -> Result<(), StorageError> {
         const OPERATION: &str = "AbortMultipartUpload";
         ask_model_if_any!(self => model.abort_multipart(key, s3_upload_id));
-        let aborted = self
-            .client
-            .abort_multipart_upload()
-            .bucket(self.bucket())
-            .key(key)
-            .upload_id(&s3_upload_id.0)
-            .send()
-            .await
-            .map_err(|error| StorageError::from_sdk(OPERATION, error));
+        let request =
+            self.client.abort_multipart_upload().bucket(self.bucket()).key(key).upload_id(&s3_upload_id.0);
+        let aborted = call(OPERATION, request.send()).await;
         match aborted {
             Err(error) if error.kind != StorageErrorKind::NoSuchUpload => Err(error),
             _ => Ok(()),
@@ -175,14 +164,8 @@ impl Storage {
     /// [`StorageError`] when storage does not answer or refuses.
     pub async fn multiparts_at(&self, key: &str) -> Result<Vec<S3UploadId>, StorageError> {
         ask_model_if_any!(self => model.multiparts_at(key));
-        let listed = self
-            .client
-            .list_multipart_uploads()
-            .bucket(self.bucket())
-            .prefix(key)
-            .send()
-            .await
-            .map_err(|error| StorageError::from_sdk("ListMultipartUploads", error))?;
+        let request = self.client.list_multipart_uploads().bucket(self.bucket()).prefix(key);
+        let listed = call("ListMultipartUploads", request.send()).await?;
         let at_key = listed.uploads().iter().filter(|found| found.key() == Some(key));
         Ok(at_key.filter_map(|found| found.upload_id()).map(|id| S3UploadId(id.to_owned())).collect())
     }
@@ -198,16 +181,14 @@ impl Storage {
         after: Option<MultipartMarker>,
     ) -> Result<(Vec<FoundMultipart>, Option<MultipartMarker>), StorageError> {
         ask_model_if_any!(self => model.multiparts_under(prefix));
-        let page = self
+        let request = self
             .client
             .list_multipart_uploads()
             .bucket(self.bucket())
             .set_prefix(Some(prefix.to_owned()).filter(|prefix| !prefix.is_empty()))
             .set_key_marker(after.as_ref().map(|after| after.key.clone()))
-            .set_upload_id_marker(after.as_ref().and_then(|after| after.id.clone()))
-            .send()
-            .await
-            .map_err(|error| StorageError::from_sdk("ListMultipartUploads", error))?;
+            .set_upload_id_marker(after.as_ref().and_then(|after| after.id.clone()));
+        let page = call("ListMultipartUploads", request.send()).await?;
         let found: Vec<_> = page.uploads().iter().filter_map(found_multipart).collect();
         let next = (page.is_truncated() == Some(true)).then(|| match page.next_key_marker() {
             Some(key) => Some((key.to_owned(), page.next_upload_id_marker().map(str::to_owned))),
@@ -225,16 +206,9 @@ impl Storage {
     /// [`StorageError`] when storage does not answer or refuses.
     pub async fn multipart_exists(&self, key: &str, s3_upload_id: &S3UploadId) -> Result<bool, StorageError> {
         ask_model_if_any!(self => model.multipart_exists(key, s3_upload_id));
-        let listed = self
-            .client
-            .list_parts()
-            .bucket(self.bucket())
-            .key(key)
-            .upload_id(&s3_upload_id.0)
-            .max_parts(1)
-            .send()
-            .await
-            .map_err(|error| StorageError::from_sdk("ListParts", error));
+        let request =
+            self.client.list_parts().bucket(self.bucket()).key(key).upload_id(&s3_upload_id.0).max_parts(1);
+        let listed = call("ListParts", request.send()).await;
         match listed {
             Ok(_) => Ok(true),
             Err(error) if error.kind == StorageErrorKind::NoSuchUpload => Ok(false),

@@ -11,6 +11,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use sync_wrapper::SyncStream;
 
+use super::call::call;
 use super::{Storage, StorageError, StorageErrorKind};
 use crate::upload::{
     Checksum, ChecksumAlgorithm, ChecksumType, METADATA_UPLOAD_ID, ObjectChecksum, ObjectProof, PartNumber,
@@ -75,15 +76,13 @@ impl Storage {
     /// [`StorageError`].
     pub async fn head(&self, upload: &Upload) -> Result<Option<ObjectProof>, StorageError> {
         ask_model_if_any!(self => model.head(upload));
-        let answer = self
+        let request = self
             .client
             .head_object()
             .bucket(&upload.spec.bucket)
             .key(upload.spec.key.as_str())
-            .checksum_mode(ChecksumMode::Enabled)
-            .send()
-            .await
-            .map_err(|error| StorageError::from_sdk("HeadObject", error));
+            .checksum_mode(ChecksumMode::Enabled);
+        let answer = call("HeadObject", request.send()).await;
         match answer {
             Ok(object) => Ok(Some(proof(&object))),
             Err(error) if error.kind == StorageErrorKind::NoSuchObject => Ok(None),
@@ -130,7 +129,7 @@ impl Storage {
     ) -> Result<String, StorageError> {
         let header = upload.spec.checksum_algorithm.header().zip(part.checksum);
         let headers = header.map(|(name, checksum)| (name.to_owned(), checksum.to_base64()));
-        let stored = self
+        let request = self
             .client
             .upload_part()
             .bucket(&upload.spec.bucket)
@@ -142,10 +141,8 @@ impl Storage {
             .customize()
             .mutate_request(move |request| add_headers(request, headers.iter()))
             .disable_payload_signing()
-            .config_override(self.patient())
-            .send()
-            .await
-            .map_err(|error| StorageError::from_sdk("UploadPart", error))?;
+            .config_override(self.patient());
+        let stored = call("UploadPart", request.send()).await?;
         Ok(stored.e_tag.unwrap_or_default())
     }
 
@@ -157,7 +154,7 @@ impl Storage {
     ) -> Result<String, StorageError> {
         // The same headers as a client's signed PUT, so that the object is the same whoever sent it.
         let headers = self.put_headers(upload, object.checksum);
-        let stored = self
+        let request = self
             .client
             .put_object()
             .bucket(&upload.spec.bucket)
@@ -167,10 +164,8 @@ impl Storage {
             .customize()
             .mutate_request(move |request| add_headers(request, headers.iter()))
             .disable_payload_signing()
-            .config_override(limits)
-            .send()
-            .await
-            .map_err(|error| StorageError::from_sdk("PutObject", error))?;
+            .config_override(limits);
+        let stored = call("PutObject", request.send()).await?;
         Ok(stored.e_tag.unwrap_or_default())
     }
 
@@ -180,15 +175,13 @@ impl Storage {
     /// [`StorageError`].
     pub async fn read(&self, upload: &Upload, version: Option<&str>) -> Result<StoredBody, StorageError> {
         ask_model_if_any!(self => model.read(upload));
-        let answer = self
+        let request = self
             .client
             .get_object()
             .bucket(&upload.spec.bucket)
             .key(upload.spec.key.as_str())
-            .set_version_id(version.map(str::to_owned))
-            .send()
-            .await
-            .map_err(|error| StorageError::from_sdk("GetObject", error))?;
+            .set_version_id(version.map(str::to_owned));
+        let answer = call("GetObject", request.send()).await?;
         Ok(StoredBody(answer.body))
     }
 
@@ -198,15 +191,13 @@ impl Storage {
     /// [`StorageError`].
     pub async fn delete(&self, upload: &Upload, version: Option<&str>) -> Result<(), StorageError> {
         ask_model_if_any!(self => model.delete(upload));
-        let deleted = self
+        let request = self
             .client
             .delete_object()
             .bucket(&upload.spec.bucket)
             .key(upload.spec.key.as_str())
-            .set_version_id(version.map(str::to_owned))
-            .send()
-            .await
-            .map_err(|error| StorageError::from_sdk("DeleteObject", error));
+            .set_version_id(version.map(str::to_owned));
+        let deleted = call("DeleteObject", request.send()).await;
         match deleted {
             Err(error) if error.kind != StorageErrorKind::NoSuchObject => Err(error),
             _ => Ok(()),

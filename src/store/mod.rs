@@ -18,6 +18,8 @@ mod contract;
 #[cfg(test)]
 pub(crate) mod model;
 
+use std::time::Instant;
+
 use time::OffsetDateTime;
 
 use crate::upload::{ChecksumAlgorithm, Fingerprint, PartRecord, S3UploadId, Upload, UploadId};
@@ -43,18 +45,36 @@ pub enum Store {
     Model(model::ModelStore),
 }
 
-/// Passes a call on to the database that it is for.
+/// Passes a call on to the database that it is for, and tells the metrics how it went, by the method's name.
 macro_rules! on_each {
-    ($self:ident, $store:ident => $call:expr) => {
-        match $self {
-            Self::Sqlite($store) => $call,
-            Self::Postgres($store) => $call,
+    ($self:ident, $store:ident => $of:ident.$method:ident($($argument:expr),*).await) => {{
+        // Without an allocation for each call.
+        static LABELS: [metrics::Label; 1] = [metrics::Label::from_static_parts("call", stringify!($method))];
+        static KEY: metrics::Key = metrics::Key::from_static_parts($crate::store::DURATION, &LABELS);
+        let started = std::time::Instant::now();
+        let answer = match $self {
+            Self::Sqlite($store) => $of.$method($($argument),*).await,
+            Self::Postgres($store) => $of.$method($($argument),*).await,
             #[cfg(test)]
-            Self::Model($store) => $call,
-        }
-    };
+            Self::Model($store) => $of.$method($($argument),*).await,
+        };
+        $crate::store::answered(&KEY, started, &answer);
+        answer
+    }};
 }
 pub(in crate::store) use on_each;
+
+const DURATION: &str = "partgate_database_call_duration_seconds";
+
+fn answered<T>(key: &'static metrics::Key, started: Instant, answer: &Result<T, StoreError>) {
+    static METADATA: metrics::Metadata<'static> =
+        metrics::Metadata::new(module_path!(), metrics::Level::INFO, Some(module_path!()));
+    metrics::with_recorder(|recorder| recorder.register_histogram(key, &METADATA)).record(started.elapsed());
+    if answer.is_err() {
+        let labels: Vec<_> = key.labels().cloned().collect();
+        metrics::counter!("partgate_database_failures_total", labels).increment(1);
+    }
+}
 
 impl Store {
     /// Opens the database that the URL names: `sqlite://path`, which is made where there is none, or
@@ -82,7 +102,12 @@ impl Store {
 
     /// Writes what is pending and closes the database.
     pub async fn close(&self) {
-        on_each!(self, store => store.close().await)
+        match self {
+            Self::Sqlite(store) => store.close().await,
+            Self::Postgres(store) => store.close().await,
+            #[cfg(test)]
+            Self::Model(store) => store.close().await,
+        }
     }
 
     /// Writes a new upload that takes one upload, and its size, of the quota. A stream's size is 0 here; [`reserve`]

@@ -11,3 +11,4 @@ mod harness;
 mod put;
 mod robust;
 mod serving;
+mod telemetry;

@@ -25,7 +25,7 @@ pub(crate) use gateway::{
 pub(crate) use identities::{limited_to, temporary, writer};
 pub(crate) use requests::{Answer, bytes, init, put_part};
 pub(crate) use storage::{multiparts, objects, reap, s3};
-pub(crate) use stores::{TestStore, embedded_only, part_size, parts};
+pub(crate) use stores::{TestStore, embedded_only, find as find_program, part_size, parts};
 
 /// Past the capture of a test's output: what a run has done, or has skipped, shows also when all is well.
 pub(crate) fn say(line: &str) {

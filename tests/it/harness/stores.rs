@@ -240,7 +240,7 @@ impl Ports {
 }
 
 /// A program of the tools' cache (scripts/tools.sh), or else of the path.
-fn find(program: &str) -> Option<PathBuf> {
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = tools().into_iter().chain(std::env::split_paths(&path));
     folders.map(|folder| folder.join(program)).find(|file| file.is_file())

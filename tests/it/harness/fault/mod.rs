@@ -138,6 +138,7 @@ struct Faults {
     weather: Option<Weather>,
     counts: FaultCounts,
     seen: Vec<&'static str>,
+    traceparents: Vec<String>,
     is_away: bool,
     under_way: usize,
 }
@@ -268,6 +269,11 @@ impl FaultProxy {
         self.faults().seen.clone()
     }
 
+    /// The `traceparent` of every request that had one, in turn.
+    pub(crate) fn traceparents(&self) -> Vec<String> {
+        self.faults().traceparents.clone()
+    }
+
     /// How often the gateway asked for an operation.
     pub(crate) fn count(&self, operation: &str) -> usize {
         self.faults().seen.iter().filter(|seen| **seen == operation).count()
@@ -330,8 +336,10 @@ async fn forward(
     request: Request,
 ) -> Response {
     let operation = operation(request.method(), request.uri().path(), request.uri().query());
+    let traceparent = request.headers().get("traceparent").map(|value| value.to_str().unwrap().to_owned());
     let (fault, store_url) = {
         let mut faults = shared.faults.lock().unwrap();
+        faults.traceparents.extend(traceparent);
         (faults.next(operation), faults.store_url.clone())
     };
     let onward = Onward { http: shared.http.clone(), store_url };
