@@ -13,11 +13,8 @@ macro_rules! ask_model_if_any {
     };
 }
 
-<<<<<<< HEAD
 mod bucket_config;
-=======
 mod call;
->>>>>>> wt-eyes
 mod client;
 mod error;
 mod identity;
