@@ -11,6 +11,7 @@ mod migrate;
 mod openapi;
 mod output;
 mod put;
+mod rebuild;
 mod serve;
 mod settings;
 mod status;
@@ -40,6 +41,7 @@ enum Command {
     List(list::ListArgs),
     Abort(abort::AbortArgs),
     Sweep(sweep::SweepArgs),
+    Rebuild(rebuild::RebuildArgs),
     Key(key::KeyArgs),
     Tenant(tenant::TenantArgs),
     Migrate(migrate::MigrateArgs),
@@ -100,6 +102,7 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::List(args) => list::run(args).await,
         Command::Abort(args) => abort::run(args).await,
         Command::Sweep(args) => sweep::run(args).await,
+        Command::Rebuild(args) => rebuild::run(args).await,
         Command::Key(args) => key::run(args).await,
         Command::Tenant(args) => tenant::run(args).await,
         Command::Migrate(args) => migrate::run(args).await,

@@ -16,6 +16,7 @@ macro_rules! ask_model_if_any {
 mod client;
 mod error;
 mod identity;
+mod inventory;
 mod list_parts;
 #[cfg(test)]
 pub(crate) mod model;
@@ -27,6 +28,7 @@ mod sign;
 pub use client::{Connection, ServerSide, Storage, StorageSettings, StorageSetupError, TimeLimits};
 pub use error::{StorageError, StorageErrorKind};
 pub use identity::{Identity, StaticKeys};
+pub use inventory::{FoundObject, ObjectMarker};
 pub use multipart::{CompletedPart, CreatedMultipart, FoundMultipart, MultipartMarker};
 pub use objects::{PartBody, ProxiedTarget, StoredBody};
 pub use profile::StoreProfile;
