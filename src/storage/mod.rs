@@ -18,6 +18,7 @@ mod call;
 mod client;
 mod error;
 mod identity;
+mod inventory;
 mod list_parts;
 #[cfg(test)]
 pub(crate) mod model;
@@ -33,6 +34,7 @@ pub use bucket_config::{
 pub use client::{Connection, ServerSide, Storage, StorageSettings, StorageSetupError, TimeLimits};
 pub use error::{StorageError, StorageErrorKind};
 pub use identity::{Identity, StaticKeys};
+pub use inventory::{FoundObject, ObjectMarker};
 pub use multipart::{CompletedPart, CreatedMultipart, FoundMultipart, MultipartMarker};
 pub use objects::{PartBody, ProxiedTarget, StoredBody};
 pub use profile::StoreProfile;
