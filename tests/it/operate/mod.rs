@@ -1,7 +1,8 @@
-//! What an operator does: a lost database, an older copy of it.
+//! What an operator does: a bucket made ready, a lost database, an older copy of it.
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without should end it")]
 
 mod backup;
+mod bucket;
 mod page;
 mod rebuild;
 mod requests;
