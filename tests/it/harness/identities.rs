@@ -13,9 +13,8 @@ use super::{ACCESS_KEY_ID, SECRET_ACCESS_KEY, TestStore};
 /// SeaweedFS knows it from its configuration; MinIO makes one when asked.
 pub(super) const WRITER: [&str; 2] = ["writer", "partgate-test-writer-secret"];
 
-/// The most that a signer of uploads needs.
-const PUT_ONLY: &str = r#"{"Version":"2012-10-17","Statement":[
-    {"Effect":"Allow","Action":["s3:PutObject"],"Resource":["arn:aws:s3:::*"]}]}"#;
+/// The most that a signer of uploads needs: the statements of a policy.
+const PUT_ONLY: &str = r#"{"Effect":"Allow","Action":["s3:PutObject"],"Resource":["arn:aws:s3:::*"]}"#;
 
 /// Keys that may put objects and nothing else; none on the embedded store, which has one identity.
 pub(crate) async fn writer() -> Option<Credentials> {
@@ -24,6 +23,11 @@ pub(crate) async fn writer() -> Option<Credentials> {
         TestStore::MinIo => Some(assume_role(Some(PUT_ONLY)).await),
         TestStore::SeaweedFs => Some(Credentials::new(WRITER[0], WRITER[1], None, None, "tests")),
     }
+}
+
+/// Keys that may do what these statements of a policy say, on MinIO.
+pub(crate) async fn minio_identity(statements: &str) -> Credentials {
+    assume_role(Some(statements)).await
 }
 
 /// Keys for a quarter of an hour that may do what the store's own may; none where the store has no such thing.
@@ -35,13 +39,14 @@ pub(crate) async fn temporary() -> Option<Credentials> {
 }
 
 /// MinIO's AssumeRole (<https://min.io/docs/minio/linux/developers/security-token-service/AssumeRole.html>).
-async fn assume_role(policy: Option<&str>) -> Credentials {
+async fn assume_role(statements: Option<&str>) -> Credentials {
     let url = format!("{}/", Server::shared().await.url);
     let mut form = Serializer::new(String::new());
     form.append_pair("Action", "AssumeRole").append_pair("Version", "2011-06-15");
     form.append_pair("DurationSeconds", "900");
-    if let Some(policy) = policy {
-        form.append_pair("Policy", policy);
+    if let Some(statements) = statements {
+        let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
+        form.append_pair("Policy", &policy);
     }
     let body = form.finish();
     let identity = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "tests").into();
