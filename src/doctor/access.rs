@@ -7,7 +7,7 @@ use super::wire::{Answer, Request, Silence};
 use crate::clock::Clock;
 use crate::sigv4::AddressingStyle;
 use crate::storage::{Connection, Storage, StorageErrorKind, StorageSettings};
-use crate::upload::ChecksumAlgorithm;
+use crate::upload::{ChecksumAlgorithm, Upload};
 
 /// What storage says to a signed GET of a key where nothing is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Word {
             texts.iter().any(|text| message.contains(text))
         };
         match (answer.status, answer.code()) {
-            (200..300, _) | (_, "NoSuchKey") => Self::Welcome,
+            (200..=299, _) | (_, "NoSuchKey") => Self::Welcome,
             (_, "NoSuchBucket" | "InvalidBucketName") => Self::NoSuchBucket,
             (_, "SignatureDoesNotMatch") => Self::WrongSecret(words),
             (_, "InvalidAccessKeyId") => Self::UnknownKey(words),
@@ -72,15 +72,23 @@ impl Word {
     }
 }
 
-/// Asks for a key where nothing is, in a connection that differs from the configured one.
-pub(super) async fn ask(bench: &Bench, change: impl FnOnce(&mut Connection)) -> Result<Answer, Silence> {
+/// Asks for a key where nothing is, by a connection that differs from the configured one.
+async fn ask(bench: &Bench, change: impl FnOnce(&mut Connection)) -> Result<Answer, Silence> {
+    ask_for(bench, &bench.file("nothing", ChecksumAlgorithm::None, 0), change).await
+}
+
+/// Asks for a file with a signed GET, by a connection that differs from the configured one.
+pub(super) async fn ask_for(
+    bench: &Bench,
+    file: &Upload,
+    change: impl FnOnce(&mut Connection),
+) -> Result<Answer, Silence> {
     let mut connection = bench.settings.connection.clone();
     change(&mut connection);
     let settings = StorageSettings { connection, ..bench.settings.clone() };
     let refused = |words: String| Silence::Unreachable(words);
     let storage = Storage::connect(settings).await.map_err(|error| refused(error.to_string()))?;
-    let nothing = bench.file("nothing", ChecksumAlgorithm::None, 0);
-    let url = storage.sign_get(&nothing, "attachment", window(Clock::System.now())).await;
+    let url = storage.sign_get(file, "attachment", window(Clock::System.now())).await;
     let url = url.map_err(|error| refused(error.to_string()))?;
     Request::get(&url).send(&bench.http).await
 }
@@ -182,7 +190,7 @@ async fn other_style_works(bench: &Bench, word: &Word) -> bool {
     Word::of(&other.await) == Word::Welcome
 }
 
-pub(super) fn other_style(style: AddressingStyle) -> AddressingStyle {
+fn other_style(style: AddressingStyle) -> AddressingStyle {
     match style {
         AddressingStyle::Path => AddressingStyle::VirtualHost,
         AddressingStyle::VirtualHost => AddressingStyle::Path,
@@ -196,7 +204,7 @@ fn style_words(style: AddressingStyle) -> &'static str {
     }
 }
 
-pub(super) fn wrong_style(style: AddressingStyle, findings: &Findings) {
+fn wrong_style(style: AddressingStyle, findings: &Findings) {
     let (found, mend) = match style {
         AddressingStyle::Path => (
             "storage does not find the bucket in the path, but does in the host name",

@@ -13,7 +13,8 @@ use super::wire::{Answer, Request, Silence};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::storage::{
-    Storage, StorageError, StorageErrorKind, StorageSettings, StorageSetupError, TimeLimits, UrlWindow,
+    SignedRequest, Storage, StorageError, StorageErrorKind, StorageSettings, StorageSetupError, TimeLimits,
+    UrlWindow,
 };
 use crate::upload::{
     Checksum, ChecksumAlgorithm, Metadata, ObjectKey, PartNumber, Plan, S3UploadId, Transfer, Upload,
@@ -144,9 +145,17 @@ impl Bench {
     /// Sends a small file as a client does.
     pub(super) async fn put_file(&self, upload: &Upload, file: File) -> Result<Answer, Silence> {
         self.remember(upload, None);
-        let window = UrlWindow { now: file.signed_at, ttl: file.ttl };
-        let (signed, _) = self.storage.sign_put(upload, file.checksum, window).await.map_err(unsigned)?;
+        let signed = self.sign_file(upload, &file).await.map_err(unsigned)?;
         self.put(&signed.url, [signed.headers, file.headers].concat(), file.body).await
+    }
+
+    pub(super) async fn sign_file(
+        &self,
+        upload: &Upload,
+        file: &File,
+    ) -> Result<SignedRequest, StorageError> {
+        let window = UrlWindow { now: file.signed_at, ttl: file.ttl };
+        Ok(self.storage.sign_put(upload, file.checksum, window).await?.0)
     }
 
     async fn put(&self, url: &str, headers: Vec<(String, String)>, body: Bytes) -> Result<Answer, Silence> {

@@ -6,11 +6,20 @@
 mod access;
 mod bench;
 mod check;
+mod checksums;
+mod cleanup;
 mod clock;
+mod completion;
+mod cors;
 mod database;
+mod gateway;
+mod orphans;
+mod permissions;
 mod profile;
 mod reach;
 mod report;
+mod sample;
+mod urls;
 mod wire;
 
 use std::time::Duration;
@@ -23,7 +32,9 @@ pub use report::{Finding, Health, Report, Verdict};
 
 use crate::config::Settings;
 use crate::storage::StorageSetupError;
+use crate::store::Store;
 use bench::{Bench, Leftovers};
+use permissions::Rights;
 use report::Findings;
 
 /// All checks together; each call of storage has a shorter limit of its own.
@@ -37,31 +48,35 @@ pub async fn examine(settings: &Settings, stop: &CancellationToken) -> Report {
     let mut profile = FoundProfile::default();
     let bench = bench(settings, &findings).await;
     let checks = async {
-        let database = database::check(settings, &findings);
-        let storage = async {
+        gateway::check(settings, &findings);
+        let found = async {
             match &bench {
-                Some(bench) => storage(bench, &findings).await,
+                Some(bench) => storage(bench, settings, &findings).await,
                 None => FoundProfile::default(),
             }
         };
-        let (store, found) = tokio::join!(database, storage);
+        let (store, found) = tokio::join!(database::check(settings, &findings), found);
         profile = found;
-        if let Some(store) = store {
-            store.close().await;
+        match store {
+            Some(store) => {
+                look_for_orphans(settings, &store, &findings).await;
+                store.close().await;
+            }
+            None => findings.skip(&[Check::Orphans], "the database cannot be asked, see database"),
         }
     };
     let unreached = tokio::select! {
         done = tokio::time::timeout(TIME_LIMIT, checks) => match done {
-            Ok(()) => "something else is broken",
-            Err(_) => "it took too long",
+            Ok(()) => findings.cause(),
+            Err(_) => "it took too long".to_owned(),
         },
-        () = stop.cancelled() => "it was stopped",
+        () = stop.cancelled() => "the doctor was stopped".to_owned(),
     };
     if let Some(bench) = &bench {
         let cleared = tokio::time::timeout(CLEARING_LIMIT, bench.clear()).await;
         leftovers(bench, cleared.ok(), &findings);
     }
-    findings.report(profile, unreached)
+    findings.report(profile, &unreached)
 }
 
 /// The workbench, unless the settings of storage cannot work at all.
@@ -111,21 +126,77 @@ fn cannot_be_set_up(error: &StorageSetupError, findings: &Findings) {
 }
 
 /// Everything about storage, in the order in which one thing depends on another.
-async fn storage(bench: &Bench, findings: &Findings) -> FoundProfile {
+async fn storage(bench: &Bench, settings: &Settings, findings: &Findings) -> FoundProfile {
     let reached = reach::check(&bench.settings.connection, &bench.http, findings).await;
     let skew = |answer: &Option<wire::Answer>| answer.as_ref().and_then(|answer| answer.skew);
-    let skews = [
-        ("storage.endpoint", skew(&reached.endpoint)),
-        ("storage.public_endpoint", skew(&reached.public_endpoint)),
-    ];
+    let public_skew = skew(&reached.public_endpoint);
+    let skews = [("storage.endpoint", skew(&reached.endpoint)), ("storage.public_endpoint", public_skew)];
     clock::check(&skews, findings);
+    cleanup::check(reached.endpoint.as_ref(), &settings.rules, findings);
     if reached.endpoint.is_none() || !access::check(bench, findings).await {
         return FoundProfile::default();
     }
     if reached.public_endpoint.is_none() || !access::check_public(bench, findings).await {
         return FoundProfile::default();
     }
-    FoundProfile::default()
+    let pages = cors::pages(settings);
+    let origin = pages.first().map(|page| page.origin.as_str());
+    let (rights, ()) =
+        tokio::join!(permissions::check(bench, origin, findings), cors::check(bench, &pages, findings));
+    deeper(bench, rights, public_skew, findings).await
+}
+
+const DEEPER: [Check; 11] = [
+    Check::PermissionComplete,
+    Check::UrlLength,
+    Check::UrlChecksum,
+    Check::UrlHeaders,
+    Check::UrlExpiry,
+    Check::CompleteConditional,
+    Check::PutConditional,
+    Check::CompleteRepeat,
+    Check::ListChecksums,
+    Check::PartsMinimum,
+    Check::PartsEqual,
+];
+
+/// What is looked at only where all that it makes can be removed again.
+async fn deeper(
+    bench: &Bench,
+    rights: Rights,
+    skew: Option<time::Duration>,
+    findings: &Findings,
+) -> FoundProfile {
+    if !(rights.parts && rights.files) {
+        findings.skip(&DEEPER, &findings.cause());
+        return FoundProfile::default();
+    }
+    let (completed, checksums, (), (), ()) = tokio::join!(
+        completion::check(bench, findings),
+        checksums::check(bench, findings),
+        urls::length(bench, findings),
+        urls::expiry(bench, skew, findings),
+        urls::headers(bench, findings),
+    );
+    FoundProfile {
+        conditional_writes: completed.conditional_writes,
+        lists_checksums: checksums.listed,
+        checksum_algorithms: checksums.enforced,
+        min_part_size: completed.min_part_bytes,
+    }
+}
+
+async fn look_for_orphans(settings: &Settings, store: &Store, findings: &Findings) {
+    let needed = [Check::Database, Check::Bucket, Check::PermissionListUploads];
+    match needed
+        .into_iter()
+        .find(|check| findings.verdict(*check).is_none_or(|verdict| verdict != Verdict::Good))
+    {
+        Some(check) => {
+            findings.skip(&[Check::Orphans], &format!("uploads cannot be listed, see {}", check.name()));
+        }
+        None => orphans::check(settings, store, findings).await,
+    }
 }
 
 fn leftovers(bench: &Bench, left: Option<Leftovers>, findings: &Findings) {

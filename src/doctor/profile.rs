@@ -29,7 +29,7 @@ fn names_of<S: Serializer>(kinds: &Option<Vec<ChecksumAlgorithm>>, serializer: S
     kinds.as_ref().map(|kinds| names(kinds)).serialize(serializer)
 }
 
-fn names(kinds: &[ChecksumAlgorithm]) -> Vec<&'static str> {
+pub(super) fn names(kinds: &[ChecksumAlgorithm]) -> Vec<&'static str> {
     kinds.iter().map(|kind| kind.name()).collect()
 }
 

@@ -99,7 +99,7 @@ fn tls(endpoint: &str, public_endpoint: &str, findings: &Findings) {
 }
 
 /// Whether an address is of this machine.
-fn is_here(endpoint: &str) -> bool {
+pub(super) fn is_here(endpoint: &str) -> bool {
     url::Url::parse(endpoint).is_ok_and(|url| match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),

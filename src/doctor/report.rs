@@ -123,6 +123,12 @@ impl Findings {
         }
     }
 
+    /// What was said of a check turns out to be wrong: this is broken.
+    pub(super) fn correct(&self, check: Check, found: impl Into<String>, mend: impl Into<String>) {
+        self.lock().retain(|finding| finding.check != check || finding.verdict == Verdict::Bad);
+        self.bad(check, found, mend);
+    }
+
     /// What a check came to, if it was looked at.
     pub(super) fn verdict(&self, check: Check) -> Option<Verdict> {
         self.lock().iter().find(|finding| finding.check == check).map(|finding| finding.verdict)
@@ -131,6 +137,18 @@ impl Findings {
     /// Whether a check was looked at and nothing is broken.
     pub(super) fn works(&self, check: Check) -> bool {
         matches!(self.verdict(check), Some(Verdict::Good | Verdict::Note | Verdict::Warning))
+    }
+
+    /// What keeps the doctor from looking further at storage, in words.
+    pub(super) fn cause(&self) -> String {
+        let is_cause = |finding: &&Finding| {
+            finding.verdict == Verdict::Bad
+                && finding.check != Check::Database
+                && finding.check != Check::Cors
+        };
+        let findings = self.so_far();
+        let cause = findings.iter().find(is_cause).map(|finding| finding.check.name());
+        cause.map_or_else(|| "something before it did not work".to_owned(), |name| format!("see {name}"))
     }
 
     /// All findings so far, in the order of reports.

@@ -103,6 +103,16 @@ async fn answer(request: RequestBuilder) -> Result<Answer, Silence> {
     Ok(Answer { status, headers, body: String::from_utf8_lossy(&body).into_owned(), skew })
 }
 
+#[cfg(test)]
+impl Answer {
+    pub(super) fn of(status: u16, headers: &[(&'static str, &str)], body: &str) -> Self {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (reqwest::header::HeaderName::from_static(name), value.parse().unwrap()));
+        Self { status, headers: headers.collect(), body: body.to_owned(), skew: None }
+    }
+}
+
 /// RFC 2822 with `GMT` is what HTTP dates are (<https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7>).
 fn parse_date(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc2822).ok()
@@ -135,6 +145,11 @@ impl Answer {
     /// Whether an S3 server said this: others have pages of their own.
     pub(super) fn is_of_s3(&self) -> bool {
         self.headers.keys().any(|name| name.as_str().starts_with("x-amz-")) || !self.code().is_empty()
+    }
+
+    /// Whether it tells of a copy that was made.
+    pub(super) fn is_of_copy(&self) -> bool {
+        self.body.contains("<CopyObjectResult") || self.body.contains("<CopyPartResult")
     }
 
     /// `403 SignatureDoesNotMatch`, for reports.

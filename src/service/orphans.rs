@@ -43,6 +43,8 @@ pub struct OrphanAction {
     pub s3_upload_id: S3UploadId,
     /// The upload that it was of, where that is known.
     pub upload_id: Option<UploadId>,
+    /// When it was opened, where storage tells.
+    pub initiated_at: Option<OffsetDateTime>,
     /// Whether it is aborted (or would be), or why that failed. One that is nobody's is only told.
     pub outcome: Result<bool, String>,
 }
@@ -158,8 +160,8 @@ impl Service {
             },
             (is_ours, _) => Ok(is_ours),
         };
-        let FoundMultipart { key, id: s3_upload_id, .. } = found;
-        OrphanAction { key, s3_upload_id, upload_id, outcome }
+        let FoundMultipart { key, id: s3_upload_id, initiated_at } = found;
+        OrphanAction { key, s3_upload_id, upload_id, initiated_at, outcome }
     }
 }
 
