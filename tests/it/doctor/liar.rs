@@ -1,7 +1,7 @@
 //! A store that is the embedded one but for one habit. What the store refuses and the habit allows is asked again in the
 //! store's own right, so that it is really done; everything else passes as it came, signatures included.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
@@ -18,6 +18,8 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+use partgate_devstore::S3_MIN_PART_SIZE_BYTES;
 
 use crate::harness::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 
@@ -43,7 +45,7 @@ pub(super) enum Habit {
     /// An abort is answered with 204, and nothing is done.
     KeepsAborted,
     /// Multipart uploads are listed by their exact key only, as on MinIO.
-    ListsNothing,
+    ListsByKeyOnly,
     /// A completion that is repeated is answered with NoSuchUpload, as on MinIO and Garage.
     ForgetsCompletions,
     /// Parts but the last have five MiB at least, as on AWS.
@@ -61,7 +63,8 @@ impl Liar {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let store = Store { url: store_url.to_owned(), http, habit, completed: Arc::default() };
+        let (completed, lengths) = (Arc::default(), Arc::default());
+        let store = Store { url: store_url.to_owned(), http, habit, completed, lengths };
         let router = Router::new().fallback(async move |request: Request| store.answer(request).await);
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { url, server }
@@ -96,6 +99,8 @@ struct Store {
     habit: Habit,
     /// The queries of completions that went well; each has an upload id in it.
     completed: Arc<Mutex<BTreeSet<String>>>,
+    /// The length of each part that was sent, by upload id and number.
+    lengths: Arc<Mutex<BTreeMap<(String, String), usize>>>,
 }
 
 impl Store {
@@ -103,6 +108,10 @@ impl Store {
         let (parts, body) = request.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
         let mut asked = Asked { method: parts.method, uri: parts.uri, headers: parts.headers, body };
+        if asked.has("partNumber") {
+            let part = (asked.value_of("uploadId").to_owned(), asked.value_of("partNumber").to_owned());
+            self.lengths.lock().unwrap().insert(part, asked.body.len());
+        }
         let answer = match self.instead(&asked) {
             Some(refusal) => refusal,
             None => {
@@ -121,7 +130,6 @@ impl Store {
 
     /// What is answered without asking the store.
     fn instead(&self, asked: &Asked) -> Option<Answer> {
-        let body = String::from_utf8_lossy(&asked.body);
         let is_complete = asked.method == Method::POST && asked.has("uploadId");
         match self.habit {
             Habit::KeepsAborted if asked.method == Method::DELETE && asked.has("uploadId") => {
@@ -132,15 +140,25 @@ impl Store {
             {
                 Some(Answer::error(StatusCode::NOT_FOUND, "NoSuchUpload"))
             }
-            Habit::WantsLargeParts if is_complete && body.matches("<PartNumber>").count() > 1 => {
+            Habit::WantsLargeParts if is_complete && self.has_small_part(asked) => {
                 Some(Answer::error(StatusCode::BAD_REQUEST, "EntityTooSmall"))
             }
-            Habit::ListsNothing if asked.method == Method::GET && asked.has("uploads") => {
-                let none = "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>";
+            Habit::ListsByKeyOnly if asked.has("uploads") && asked.value_of("prefix").ends_with("%2F") => {
+                let none = "<ListMultipartUploadsResult></ListMultipartUploadsResult>";
                 Some(Answer::of(StatusCode::OK, none))
             }
             _ => None,
         }
+    }
+
+    /// Whether a part but the last of a completion has less than S3 wants.
+    fn has_small_part(&self, asked: &Asked) -> bool {
+        let list = String::from_utf8_lossy(&asked.body);
+        let numbers = list.split("<PartNumber>").skip(1).filter_map(|rest| rest.split('<').next());
+        let numbers: Vec<_> = numbers.collect();
+        let lengths = self.lengths.lock().unwrap();
+        let length = |number: &str| lengths[&(asked.value_of("uploadId").to_owned(), number.to_owned())];
+        numbers.iter().rev().skip(1).any(|number| (length(number) as u64) < S3_MIN_PART_SIZE_BYTES)
     }
 
     /// Whether the store has refused what the habit allows; takes away what the habit does not read.
@@ -163,12 +181,14 @@ impl Store {
             Habit::NeverExpires => (is_signed_url && says("expired"), &[]),
             Habit::ListsNoChecksums
             | Habit::KeepsAborted
-            | Habit::ListsNothing
+            | Habit::ListsByKeyOnly
             | Habit::ForgetsCompletions
             | Habit::WantsLargeParts => (false, &[]),
         };
         let is_unread = |name: &str| unread.iter().any(|start| name.starts_with(start));
         let names: Vec<_> = asked.headers.keys().filter(|name| is_unread(name.as_str())).cloned().collect();
+        // A store that knows no checksums does not remember either that they were announced.
+        let allowed = allowed || (asked.has("uploads") && !names.is_empty());
         if allowed {
             names.iter().for_each(|name| drop(asked.headers.remove(name)));
         }
@@ -188,7 +208,9 @@ impl Store {
         let body = String::from_utf8_lossy(&answer.body);
         // Of `<ChecksumCRC32>…</ChecksumCRC32>` neither tag is known any more.
         let body = body.replace("<Checksum", "<Unknown").replace("</Checksum", "</Unknown");
-        Answer { body: body.into(), ..answer }
+        let mut headers = answer.headers;
+        headers.remove("content-length");
+        Answer { status: answer.status, headers, body: body.into() }
     }
 
     /// As it came, Host among the headers: the signature covers it.
@@ -253,6 +275,12 @@ impl Asked {
 
     fn has(&self, parameter: &str) -> bool {
         self.query().split('&').any(|pair| pair.split('=').next() == Some(parameter))
+    }
+
+    /// A parameter's value as it was sent; empty where there is none.
+    fn value_of(&self, parameter: &str) -> &str {
+        let mut pairs = self.query().split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(name, _)| *name == parameter).map_or("", |(_, value)| value)
     }
 
     /// The same place in the store, without what only says who may.

@@ -8,7 +8,7 @@ use super::*;
 use crate::harness::{Fleet, Gateway};
 
 /// A second would do; a machine with a lot to do may take longer.
-const LOOKS: usize = 600;
+const LOOKS: usize = 300;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What the log warns of by the name of a check.

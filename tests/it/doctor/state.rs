@@ -107,6 +107,6 @@ async fn multipart_uploads_that_nobody_wants_are_counted() {
     let report = setup.examine().await;
     report.assert_blames("an orphan", &[Blame::warning("orphans", &["sweep.orphans"])]);
     let found = &report.finding("orphans").found;
-    assert!(found.contains('1') && found.contains("9 days"), "{found}");
+    assert!(found.contains("1 in no database of ours"), "{found}");
     assert_eq!(multiparts(&gateway).await, before, "looking is all that the doctor does");
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -24,8 +24,9 @@ struct Authority {
 }
 
 impl Authority {
-    fn new() -> Self {
+    fn new(name: &str) -> Self {
         let mut authority = CertificateParams::default();
+        authority.distinguished_name.push(DnType::CommonName, name);
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -93,7 +94,7 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, store: SocketAddr)
 async fn certificates_are_told_apart() {
     let gateway = Gateway::start().await;
     let setup = healthy::bucket_of(&gateway).await;
-    let (ours, strangers) = (Authority::new(), Authority::new());
+    let (ours, strangers) = (Authority::new("ours"), Authority::new("strangers"));
     let setup = setup.with_variable("SSL_CERT_FILE", ours.file().display().to_string());
     let good = ours.pair("127.0.0.1", 2099);
     let pairs = [
