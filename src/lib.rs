@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod app;
+pub mod bucket;
 mod causes;
 pub mod clock;
 pub mod config;

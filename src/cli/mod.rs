@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod abort;
+mod bucket;
 mod completions;
 mod config;
 mod dev;
@@ -42,6 +43,7 @@ enum Command {
     Abort(abort::AbortArgs),
     Sweep(sweep::SweepArgs),
     Doctor(doctor::DoctorArgs),
+    Bucket(bucket::BucketArgs),
     Key(key::KeyArgs),
     Tenant(tenant::TenantArgs),
     Migrate(migrate::MigrateArgs),
@@ -59,6 +61,8 @@ pub(crate) enum CliError {
     Failed(String),
     /// The same, and it has already said why.
     Reported,
+    /// It did what was asked, which was to tell that something is left to do: exit code 3.
+    Unsettled,
     /// A person stopped it: exit code 130, as shells have it for Ctrl-C.
     Interrupted,
 }
@@ -88,6 +92,7 @@ pub(crate) fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         Err(CliError::Reported) => ExitCode::FAILURE,
+        Err(CliError::Unsettled) => ExitCode::from(3),
         Err(CliError::Interrupted) => ExitCode::from(130),
     }
 }
@@ -103,6 +108,7 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::Abort(args) => abort::run(args).await,
         Command::Sweep(args) => sweep::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
+        Command::Bucket(args) => bucket::run(args).await,
         Command::Key(args) => key::run(args).await,
         Command::Tenant(args) => tenant::run(args).await,
         Command::Migrate(args) => migrate::run(args).await,

@@ -101,7 +101,7 @@ async fn large(bench: &Bench, first: u64, findings: &Findings) -> Option<Taken> 
 
 fn complete_mend(bench: &Bench, error: &StorageError) -> String {
     match error.kind {
-        StorageErrorKind::Rejected => permissions::allow(bench, "s3:PutObject"),
+        StorageErrorKind::Rejected => permissions::allow(bench.storage.bucket(), "s3:PutObject"),
         _ => "see why in the store's own log".to_owned(),
     }
 }

@@ -24,7 +24,8 @@ const MEND: &str = "run `partgate bucket apply` (or `partgate bucket plan` for t
 
 /// The origins that the settings name. Patterns stand for one of theirs.
 pub(super) fn pages(settings: &Settings) -> Vec<Page> {
-    let listed = settings.cors_origins.iter().map(|origin| Page {
+    let tenants = settings.access.tenants().iter().flat_map(|tenant| &tenant.cors_origins);
+    let listed = settings.cors_origins.iter().chain(tenants).map(|origin| Page {
         origin: match origin.as_str() {
             "*" => "https://any.example".to_owned(),
             origin => {

@@ -13,6 +13,7 @@ mod completion;
 mod cors;
 mod database;
 mod gateway;
+mod lifecycle;
 mod orphans;
 mod permissions;
 mod profile;
@@ -141,8 +142,11 @@ async fn storage(bench: &Bench, settings: &Settings, findings: &Findings) -> Fou
     }
     let pages = cors::pages(settings);
     let origin = pages.first().map(|page| page.origin.as_str());
-    let (rights, ()) =
-        tokio::join!(permissions::check(bench, origin, findings), cors::check(bench, &pages, findings));
+    let (rights, (), ()) = tokio::join!(
+        permissions::check(bench, origin, findings),
+        cors::check(bench, &pages, findings),
+        lifecycle::check(&bench.storage, settings, findings),
+    );
     deeper(bench, rights, public_skew, findings).await
 }
 

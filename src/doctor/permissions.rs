@@ -80,7 +80,7 @@ async fn list_uploads(bench: &Bench, upload: &Upload, findings: &Findings) {
     let listed = match under {
         Ok((listed, _)) => listed,
         Err(error) => {
-            let mend = allow(bench, "s3:ListBucketMultipartUploads");
+            let mend = allow(bench.storage.bucket(), "s3:ListBucketMultipartUploads");
             findings.warning(PermissionListUploads, error.detail, mend);
             findings.skip(&[ListPrefix], "see permission.list_uploads");
             return;
@@ -258,11 +258,14 @@ fn signed_put(bench: &Bench, check: Check, sent: &Result<Answer, Silence>, findi
             signer(words, "these are temporary keys that have ended: set new ones in storage.signer");
         }
         Word::Denied(words) if has_signer => {
-            signer(words, &format!("{} for storage.signer's identity", allow(bench, "s3:PutObject")));
+            signer(
+                words,
+                &format!("{} for storage.signer's identity", allow(bench.storage.bucket(), "s3:PutObject")),
+            );
         }
         Word::Denied(words) => match findings.verdict(PermissionCreate) {
             Some(super::Verdict::Bad) => findings.skip(&[check], "see permission.create"),
-            _ => findings.bad(check, words, allow(bench, "s3:PutObject")),
+            _ => findings.bad(check, words, allow(bench.storage.bucket(), "s3:PutObject")),
         },
         Word::ClockOff(words) => {
             findings.correct(Clock, words, super::clock::MEND);
@@ -285,14 +288,13 @@ fn signed_put(bench: &Bench, check: Check, sent: &Result<Answer, Silence>, findi
 fn refused(bench: &Bench, check: Check, action: &str, error: &StorageError, findings: &Findings) {
     let mend = match error.kind {
         StorageErrorKind::Unavailable => "see why in the store's own log".to_owned(),
-        _ => allow(bench, action),
+        _ => allow(bench.storage.bucket(), action),
     };
     findings.bad(check, &error.detail, mend);
 }
 
 /// What to allow, as a policy says it: the bucket itself, or what is in it.
-pub(super) fn allow(bench: &Bench, action: &str) -> String {
-    let bucket = bench.storage.bucket();
+pub(super) fn allow(bucket: &str, action: &str) -> String {
     let is_of_bucket = matches!(action, "s3:ListBucketMultipartUploads" | "s3:GetLifecycleConfiguration");
     let objects = if is_of_bucket { "" } else { "/*" };
     format!("allow {action} on arn:aws:s3:::{bucket}{objects} to the gateway's identity")

@@ -13,6 +13,7 @@ macro_rules! ask_model_if_any {
     };
 }
 
+mod bucket_config;
 mod client;
 mod error;
 mod identity;
@@ -24,6 +25,10 @@ mod objects;
 mod profile;
 mod sign;
 
+pub use bucket_config::{
+    BucketConfiguration, Cors, CorsRule, Lifecycle, LifecycleRule, Product, PublicAccessBlock, Reading,
+    Versioning, Written,
+};
 pub use client::{Connection, ServerSide, Storage, StorageSettings, StorageSetupError, TimeLimits};
 pub use error::{StorageError, StorageErrorKind};
 pub use identity::{Identity, StaticKeys};

@@ -37,6 +37,7 @@ const MAP: &[(&str, &[&str])] = &[
             "uuid",
         ],
     ),
+    ("bucket", &["config", "storage", "upload", "serde_json", "thiserror", "time", "tokio", "url"]),
     // Compiled in tests only.
     ("model", &[]),
     ("store", &["upload", "serde_json", "sqlx", "thiserror", "time", "tokio", "uuid"]),
@@ -52,6 +53,7 @@ const MAP: &[(&str, &[&str])] = &[
             "futures_util",
             "http_body",
             "http_body_util",
+            "serde_json",
             "sync_wrapper",
             "thiserror",
             "time",
@@ -147,6 +149,7 @@ const MAP: &[(&str, &[&str])] = &[
         "doctor",
         &[
             "app",
+            "bucket",
             "causes",
             "clock",
             "config",
