@@ -24,7 +24,10 @@ async fn habit_that_the_settings_do_not_tell_is_named_with_the_setting() {
     let cases: [(Habit, &[Blame]); 6] = [
         (Habit::IgnoresConditions, &both),
         (Habit::IgnoresConditionsOfPut, &[Blame::bad("put.conditional", NO_CONDITIONS)]),
-        (Habit::IgnoresChecksums, &[Blame::bad("url.checksum", &["storage.checksum_algorithms = [\"none\"]"])]),
+        (
+            Habit::IgnoresChecksums,
+            &[Blame::bad("url.checksum", &["storage.checksum_algorithms = [\"none\"]"])],
+        ),
         (Habit::KnowsMd5Only, &[Blame::bad("url.checksum", &md5_only)]),
         (Habit::ListsNoChecksums, &[Blame::bad("list.checksums", &["storage.lists_checksums = false"])]),
         (Habit::WantsLargeParts, &[Blame::bad("parts.minimum", &["storage.min_part_size"])]),

@@ -114,10 +114,15 @@ impl Store {
         }
         let answer = match self.instead(&asked) {
             Some(refusal) => refusal,
+            // What is never read is not remembered either, where it only announces what will come.
+            None if asked.has("uploads") && self.forgets_unread(&mut asked) => self.do_all_the_same(asked).await,
             None => {
                 let answer = self.pass(&asked).await;
-                match self.lets_pass(&answer, &mut asked) {
-                    true => self.do_all_the_same(asked).await,
+                match self.allows(&asked, &answer) {
+                    true => {
+                        self.forgets_unread(&mut asked);
+                        self.do_all_the_same(asked).await
+                    }
                     false => self.reworded(&asked, answer),
                 }
             }
@@ -161,38 +166,41 @@ impl Store {
         numbers.iter().rev().skip(1).any(|number| (length(number) as u64) < S3_MIN_PART_SIZE_BYTES)
     }
 
-    /// Whether the store has refused what the habit allows; takes away what the habit does not read.
-    fn lets_pass(&self, answer: &Answer, asked: &mut Asked) -> bool {
+    /// Whether the store has refused what the habit allows.
+    fn allows(&self, asked: &Asked, answer: &Answer) -> bool {
         let says = |words: &str| String::from_utf8_lossy(&answer.body).contains(words);
         let is_signed_url = asked.has("X-Amz-Signature");
-        let is_multipart = asked.has("uploadId");
-        let (allowed, unread): (bool, &[&str]) = match self.habit {
-            Habit::IgnoresConditions => (answer.status == 412, &["if-none-match"]),
-            Habit::IgnoresConditionsOfPut => (answer.status == 412 && !is_multipart, &["if-none-match"]),
-            Habit::TakesAnyLength => (is_signed_url && says("SignatureDoesNotMatch"), &[]),
-            Habit::IgnoresChecksums => {
-                (says("BadDigest") || says("InvalidDigest"), &["x-amz-checksum-", "content-md5"])
-            }
-            Habit::KnowsMd5Only => {
-                let by_md5 = asked.headers.contains_key("content-md5");
-                (!by_md5 && (says("BadDigest") || says("InvalidDigest")), &["x-amz-checksum-"])
-            }
-            Habit::TakesUnsignedHeaders => (is_signed_url && says("HeadersNotSigned"), &[]),
-            Habit::NeverExpires => (is_signed_url && says("expired"), &[]),
+        let is_wrong = says("BadDigest") || says("InvalidDigest");
+        match self.habit {
+            Habit::IgnoresConditions => answer.status == 412,
+            Habit::IgnoresConditionsOfPut => answer.status == 412 && !asked.has("uploadId"),
+            Habit::TakesAnyLength => is_signed_url && says("SignatureDoesNotMatch"),
+            Habit::IgnoresChecksums => is_wrong,
+            Habit::KnowsMd5Only => is_wrong && !asked.headers.contains_key("content-md5"),
+            Habit::TakesUnsignedHeaders => is_signed_url && says("HeadersNotSigned"),
+            Habit::NeverExpires => is_signed_url && says("expired"),
             Habit::ListsNoChecksums
             | Habit::KeepsAborted
             | Habit::ListsByKeyOnly
             | Habit::ForgetsCompletions
-            | Habit::WantsLargeParts => (false, &[]),
+            | Habit::WantsLargeParts => false,
+        }
+    }
+
+    /// Takes away the headers that nobody reads; answers whether there were any.
+    fn forgets_unread(&self, asked: &mut Asked) -> bool {
+        let unread: &[&str] = match self.habit {
+            Habit::IgnoresConditions | Habit::IgnoresConditionsOfPut => &["if-none-match"],
+            Habit::IgnoresChecksums => &["x-amz-checksum-", "content-md5"],
+            Habit::KnowsMd5Only => &["x-amz-checksum-"],
+            _ => &[],
         };
         let is_unread = |name: &str| unread.iter().any(|start| name.starts_with(start));
         let names: Vec<_> = asked.headers.keys().filter(|name| is_unread(name.as_str())).cloned().collect();
-        // A store that knows no checksums does not remember either that they were announced.
-        let allowed = allowed || (asked.has("uploads") && !names.is_empty());
-        if allowed {
-            names.iter().for_each(|name| drop(asked.headers.remove(name)));
+        for name in &names {
+            asked.headers.remove(name);
         }
-        allowed
+        !names.is_empty()
     }
 
     /// The store's answer, as the habit gives it.
