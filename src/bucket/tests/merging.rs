@@ -196,6 +196,8 @@ fn unique<T>(rules: Vec<T>, id: impl Fn(&T) -> Option<String>) -> Vec<T> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
     #[test]
     fn rules_of_others_survive_and_a_second_plan_has_nothing_to_do(
         cors in prop::collection::vec(any_cors_rule(), 0..5),
@@ -204,8 +206,8 @@ proptest! {
     ) {
         let cors = unique(cors, |rule| rule.id.clone());
         let rules = unique(rules, |rule| rule.id().map(str::to_owned));
-        let ours = || Wanted::from(&settings(&[("storage.prefix", prefix)]));
-        let first = plan(ours(), &found(cors.clone(), rules.clone()));
+        let ours = Wanted::from(&settings(&[("storage.prefix", prefix)]));
+        let first = plan(ours.clone(), &found(cors.clone(), rules.clone()));
 
         // Those of others are there, in their order; ours are once.
         let others = |rules: &[CorsRule]| -> Vec<CorsRule> {
@@ -225,7 +227,7 @@ proptest! {
         let ids: std::collections::BTreeSet<_> = first.lifecycle.rules.iter().map(LifecycleRule::id).collect();
         prop_assert_eq!(ids.len(), first.lifecycle.rules.len(), "names are unique");
 
-        let second = plan(ours(), &found(first.cors.clone(), first.lifecycle.rules.clone()));
+        let second = plan(ours.clone(), &found(first.cors.clone(), first.lifecycle.rules.clone()));
         prop_assert_eq!(&second.cors, &first.cors);
         prop_assert_eq!(&second.lifecycle, &first.lifecycle);
         prop_assert_eq!(change(&second, What::Cors).action, Action::None);
