@@ -8,11 +8,11 @@ use crate::storage::{CorsRule, Product};
 pub(super) fn cors(rule: &CorsRule, product: Product) -> Vec<String> {
     match product {
         Product::MinIo => vec![
-            "MinIO has no CORS for a bucket, only one for the whole server. Set in its environment and restart it:".to_owned(),
+            "MinIO has CORS for the whole server only. Set in its environment and restart it:".to_owned(),
             minio_cors(rule),
             "Without it every origin is allowed. What pages need is exposed.".to_owned(),
         ],
-        Product::Other => vec![
+        Product::SeaweedFs | Product::Other => vec![
             "this store takes no CORS rules by S3's API. Allow in its own settings:".to_owned(),
             format!("origins: {}", rule.allowed_origins.join(", ")),
             format!("methods: {}", rule.allowed_methods.join(", ")),
@@ -27,13 +27,12 @@ pub(super) fn lifecycle(rules: &[AbortRule], product: Product) -> Vec<String> {
     let Some(longest) = rules.iter().max_by_key(|rule| rule.days_after_initiation) else { return Vec::new() };
     match product {
         Product::MinIo => vec![
-            "MinIO knows no such rule, and has a clean-up of its own for the whole server. Set in its environment and \
-             restart it:"
+            "MinIO has a clean-up for the whole server only. Set in its environment and restart it:"
                 .to_owned(),
             minio_expiry(longest),
             "Without it uploads end after 24 hours, although they may be resumed for longer.".to_owned(),
         ],
-        Product::Other => vec![format!(
+        Product::SeaweedFs | Product::Other => vec![format!(
             "this store takes no lifecycle rules by S3's API. If it cleans up incomplete uploads by itself, set that to \
              {} days or later. partgate's sweep takes back what is overdue.",
             longest.days_after_initiation
@@ -65,7 +64,7 @@ pub(super) fn public_access_block(wanted: &Wanted, product: Product) -> Vec<Stri
                 .to_owned(),
             format!("mc anonymous get ALIAS/{bucket}"),
         ],
-        Product::Other => vec![format!(
+        Product::SeaweedFs | Product::Other => vec![format!(
             "this store has no public access block. See that no policy or ACL of {bucket} lets strangers in."
         )],
     }

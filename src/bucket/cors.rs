@@ -3,17 +3,34 @@
 //! The first rule that fits a request answers it, so order matters: a rule of others that lets an origin PUT, but does
 //! not let it read ETag, must not come before ours.
 
-use super::plan::{Change, Reason, What, Write, known};
+use super::plan::{Change, Reason, What, Write};
 use super::wanted::{CORS_RULE_ID, Wanted};
 use super::{Action, by_hand};
-use crate::storage::{BucketConfiguration, CorsRule, Reading};
+use crate::storage::{BucketConfiguration, CorsRule, Product, Reading};
 
 const WHAT: What = What::Cors;
 
+/// Origins that this store will not know again.
+pub(super) fn notes(wanted: &Wanted, product: Product) -> Vec<String> {
+    if product != Product::SeaweedFs {
+        return Vec::new();
+    }
+    let origins = wanted.cors_rule.iter().flat_map(|rule| &rule.allowed_origins);
+    let unknown = origins.filter(|origin| *origin != "*" && origin.contains('*') && !origin.contains("://*"));
+    unknown
+        .map(|origin| {
+            format!("SeaweedFS takes the origin {origin} and lets no page in by it: name each one.")
+        })
+        .collect()
+}
+
 /// What has to change, and all rules after it.
 pub(super) fn change(wanted: &Wanted, found: &BucketConfiguration) -> (Change, Vec<CorsRule>) {
-    let rules = known(&found.cors);
     let Some(rule) = &wanted.cors_rule else {
+        let rules = match &found.cors {
+            Reading::Is(cors) => cors.rules.as_slice(),
+            Reading::Absent | Reading::NoSuchCall | Reading::Denied => &[],
+        };
         let detail = match rules.iter().any(is_ours) {
             true => format!("no origins are set; the rule {CORS_RULE_ID} is left where it is"),
             false => "no origins are set".to_owned(),
@@ -28,7 +45,7 @@ pub(super) fn change(wanted: &Wanted, found: &BucketConfiguration) -> (Change, V
         Reading::Denied => (Change::by_hand(WHAT, Reason::Denied, by_hand::denied(WHAT)), vec![rule.clone()]),
         Reading::Absent => (created(rule, vec![rule.clone()], None), vec![rule.clone()]),
         Reading::Is(cors) => {
-            let (change, merged) = merge(rule, &cors.rules);
+            let (change, merged) = merge(rule, &cors.rules, found.product);
             let change = match &change.write {
                 Some(_) if !cors.unknown.is_empty() => {
                     Change::by_hand(WHAT, Reason::Unknown, by_hand::unknown(WHAT, &cors.unknown))
@@ -41,12 +58,12 @@ pub(super) fn change(wanted: &Wanted, found: &BucketConfiguration) -> (Change, V
 }
 
 /// Puts our rule where it answers, and leaves all others as they are and in their order.
-pub(super) fn merge(wanted: &CorsRule, rules: &[CorsRule]) -> (Change, Vec<CorsRule>) {
+fn merge(wanted: &CorsRule, rules: &[CorsRule], product: Product) -> (Change, Vec<CorsRule>) {
     let others: Vec<_> = rules.iter().filter(|rule| !is_ours(rule)).cloned().collect();
-    let in_the_way = others.iter().position(|rule| is_in_the_way(rule, wanted));
+    let in_the_way = others.iter().position(|rule| is_in_the_way(rule, wanted, product));
     let latest = in_the_way.unwrap_or(others.len());
     let Some((place, ours)) = rules.iter().enumerate().find(|(_, rule)| is_ours(rule)) else {
-        if let Some(detail) = covered(wanted, &others) {
+        if let Some(detail) = covered(wanted, &others, product) {
             return (Change::none(WHAT, detail), others);
         }
         let merged = with(&others, latest, wanted);
@@ -103,9 +120,9 @@ fn is_ours(rule: &CorsRule) -> bool {
 }
 
 /// Whether others already answer every origin with all that we want.
-fn covered(wanted: &CorsRule, others: &[CorsRule]) -> Option<String> {
+fn covered(wanted: &CorsRule, others: &[CorsRule], product: Product) -> Option<String> {
     let answers = wanted.allowed_origins.iter().map(|origin| {
-        let first = others.iter().find(|rule| lets_put(rule) && meets_any(&rule.allowed_origins, origin))?;
+        let first = others.iter().find(|rule| answers(rule, origin, product))?;
         (covers_all(&first.allowed_origins, origin) && is_enough(first, wanted)).then(|| name(first))
     });
     let mut names: Vec<_> = answers.collect::<Option<_>>()?;
@@ -113,13 +130,15 @@ fn covered(wanted: &CorsRule, others: &[CorsRule]) -> Option<String> {
     Some(format!("{} already does all that uploads need", names.join(" and ")))
 }
 
-fn is_in_the_way(rule: &CorsRule, wanted: &CorsRule) -> bool {
-    let meets = wanted.allowed_origins.iter().any(|origin| meets_any(&rule.allowed_origins, origin));
-    lets_put(rule) && meets && !is_enough(rule, wanted)
+fn is_in_the_way(rule: &CorsRule, wanted: &CorsRule, product: Product) -> bool {
+    wanted.allowed_origins.iter().any(|origin| answers(rule, origin, product)) && !is_enough(rule, wanted)
 }
 
-fn lets_put(rule: &CorsRule) -> bool {
-    rule.allowed_methods.iter().any(|method| method == "PUT")
+/// Whether a rule may be the one that answers a PUT from an origin, or the question whether it may be sent.
+fn answers(rule: &CorsRule, origin: &str, product: Product) -> bool {
+    let is_for_put =
+        rule.allowed_methods.iter().any(|method| method == "PUT") || product == Product::SeaweedFs;
+    is_for_put && rule.allowed_origins.iter().any(|pattern| meets(pattern, origin))
 }
 
 /// Whether a rule allows and exposes all that ours does, to whomever it is for.
@@ -133,10 +152,6 @@ fn is_enough(rule: &CorsRule, wanted: &CorsRule) -> bool {
 
 fn covers_all(patterns: &[String], inner: &str) -> bool {
     patterns.iter().any(|pattern| covers(pattern, inner))
-}
-
-fn meets_any(patterns: &[String], other: &str) -> bool {
-    patterns.iter().any(|pattern| meets(pattern, other))
 }
 
 /// Whether everything that fits `inner` fits `pattern`. Both have one `*` at most.

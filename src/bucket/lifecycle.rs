@@ -80,14 +80,18 @@ fn step(wanted: &AbortRule, rules: &[LifecycleRule]) -> Step {
         if is_as_wanted(&rules[at], wanted) {
             return Step::None(format!("the rule {id} is there"));
         }
-        let new = LifecycleRule::abort_incomplete(id, &wanted.prefix, wanted.days_after_initiation);
-        return Step::Update(at, new);
+        return Step::Update(at, ours(id, wanted, rules));
     }
     if let Some(rule) = rules.iter().find(|rule| covers(rule, wanted)) {
         return Step::None(format!("{} already does it", name(rule)));
     }
     let id = free_id(&wanted.id, rules);
-    Step::Create(LifecycleRule::abort_incomplete(&id, &wanted.prefix, wanted.days_after_initiation))
+    Step::Create(ours(&id, wanted, rules))
+}
+
+fn ours(id: &str, wanted: &AbortRule, others: &[LifecycleRule]) -> LifecycleRule {
+    let rule = LifecycleRule::abort_incomplete(id, &wanted.prefix, wanted.days_after_initiation);
+    if others.iter().any(LifecycleRule::is_of_old_form) { rule.in_old_form() } else { rule }
 }
 
 /// Ours goes by its name and its prefix: another gateway in the same bucket, with a prefix of its own, gives the same

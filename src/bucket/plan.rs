@@ -3,7 +3,7 @@
 use super::wanted::Wanted;
 use super::{by_hand, cors, lifecycle};
 use crate::storage::{
-    BucketConfiguration, Cors, CorsRule, Lifecycle, PublicAccessBlock, Reading, Versioning,
+    BucketConfiguration, CorsRule, Lifecycle, LifecycleRule, Product, PublicAccessBlock, Reading, Versioning,
 };
 
 /// A respect in which a bucket is set.
@@ -157,7 +157,7 @@ impl Plan {
     #[must_use]
     pub fn offline(wanted: Wanted) -> Self {
         let empty = BucketConfiguration {
-            product: crate::storage::Product::Other,
+            product: Product::Other,
             cors: Reading::Absent,
             lifecycle: Reading::Absent,
             public_access_block: Reading::Absent,
@@ -187,6 +187,7 @@ pub fn plan(wanted: Wanted, found: &BucketConfiguration) -> Plan {
     let (lifecycle_change, lifecycle) = lifecycle::change(&wanted, found);
     let block_change = public_access_block(&wanted, found);
     let mut notes = wanted.notes.clone();
+    notes.extend(cors::notes(&wanted, found.product));
     notes.extend(versioning_note(&found.versioning, &lifecycle));
     Plan { wanted, changes: vec![cors_change, lifecycle_change, block_change], notes, cors, lifecycle }
 }
@@ -243,7 +244,7 @@ fn switches(now: PublicAccessBlock, then: PublicAccessBlock) -> Vec<String> {
 
 fn versioning_note(versioning: &Reading<Versioning>, lifecycle: &Lifecycle) -> Option<String> {
     let Reading::Is(versioning) = versioning else { return None };
-    if lifecycle.rules.iter().any(crate::storage::LifecycleRule::expires_versions) {
+    if lifecycle.rules.iter().any(LifecycleRule::expires_versions) {
         return None;
     }
     let words = match versioning {
@@ -254,12 +255,4 @@ fn versioning_note(versioning: &Reading<Versioning>, lifecycle: &Lifecycle) -> O
         "{words}: files that are replaced or taken back stay as old versions and cost as before. A lifecycle rule with \
          NoncurrentVersionExpiration ends them."
     ))
-}
-
-/// What the bucket has, where we may write it back.
-pub(super) fn known(found: &Reading<Cors>) -> &[CorsRule] {
-    match found {
-        Reading::Is(cors) => &cors.rules,
-        Reading::Absent | Reading::NoSuchCall | Reading::Denied => &[],
-    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use url::Url;
 
-use crate::config::Settings;
+use crate::config::{Access, Settings};
 use crate::storage::{CorsRule, PublicAccessBlock};
 use crate::upload::{ChecksumAlgorithm, METADATA_UPLOAD_ID};
 
@@ -86,6 +86,9 @@ impl Wanted {
                 "no page may upload: neither cors.origins nor public_url is set. Programs need neither."
                     .to_owned(),
             );
+        }
+        if matches!(settings.access, Access::Required { .. }) {
+            notes.push("tenants that only the database has were not looked at.".to_owned());
         }
         Self {
             bucket: bucket.to_owned(),

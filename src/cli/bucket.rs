@@ -6,10 +6,10 @@ use clap::builder::PossibleValuesParser;
 use clap::{Subcommand, builder::TypedValueParser as _};
 use partgate::bucket::{Format, Outcome, Plan, Wanted, What, apply, plan};
 use partgate::config::Settings;
-use partgate::storage::Storage;
+use partgate::storage::{BucketConfiguration, Storage};
 
 use super::CliError;
-use super::output::{failed, print_line};
+use super::output::{failed, print_line, words};
 use super::settings::SettingsArgs;
 
 /// Plan and apply what the bucket needs: CORS, clean-up, no public access
@@ -89,7 +89,8 @@ async fn show(args: PlanArgs) -> Result<(), CliError> {
             Plan::offline(wanted)
         } else {
             let storage = storage(&settings, &wanted.bucket).await?;
-            plan(wanted, &storage.bucket_configuration().await.map_err(failed)?)
+            let found = configuration(&storage).await?;
+            plan(wanted, &found)
         };
         let plan = plan.without(&args.common.except);
         is_settled &= plan.is_settled();
@@ -103,12 +104,22 @@ async fn storage(settings: &Settings, bucket: &str) -> Result<Storage, CliError>
     storage.in_bucket(bucket).map_err(failed)
 }
 
+async fn configuration(storage: &Storage) -> Result<BucketConfiguration, CliError> {
+    storage.bucket_configuration().await.map_err(|error| {
+        let bucket = storage.bucket();
+        CliError::Failed(format!(
+            "the bucket {bucket} (storage.bucket, or a tenant's) cannot be asked: {}",
+            words(&error)
+        ))
+    })
+}
+
 async fn change(args: ApplyArgs) -> Result<(), CliError> {
     let settings = args.common.settings.load(&[])?;
     let mut is_settled = true;
     for wanted in Wanted::all(&settings) {
         let storage = storage(&settings, &wanted.bucket).await?;
-        let found = storage.bucket_configuration().await.map_err(failed)?;
+        let found = configuration(&storage).await?;
         let plan = plan(wanted, &found).without(&args.common.except);
         print_line(plan.to_string().trim_end());
         if !plan.has_writes() {

@@ -76,6 +76,28 @@ fn rule_of_another_gateway_in_the_same_bucket_is_left_alone() {
 }
 
 #[test]
+fn beside_rules_of_the_old_form_ours_has_it_too() {
+    let old = lifecycle_rule("old", "logs/", None, Some(9)).in_old_form();
+    assert!(old.is_of_old_form());
+    let first = lifecycle_plan(vec![old.clone()]);
+    assert_eq!(first.lifecycle.rules[0], old);
+    assert!(first.lifecycle.rules[1].is_of_old_form());
+    assert_eq!(first.lifecycle.rules[1].prefix(), "");
+    lifecycle_action(first.lifecycle.rules, Action::None);
+}
+
+#[test]
+fn on_seaweedfs_ours_goes_before_every_rule_of_its_origins() {
+    let theirs = cors_rule("theirs", "*", &["GET"]);
+    for (product, ours) in [(Product::Other, 1), (Product::SeaweedFs, 0)] {
+        let bucket = BucketConfiguration { product, ..found(vec![theirs.clone()], vec![]) };
+        let plan = plan(wanted(), &bucket);
+        assert_eq!(plan.cors[ours].id.as_deref(), Some(CORS_RULE_ID), "{product:?}");
+        assert_eq!(plan.cors[1 - ours], theirs);
+    }
+}
+
+#[test]
 fn rule_of_ours_that_somebody_gave_more_to_do_is_theirs() {
     let more = lifecycle_rule(LIFECYCLE_RULE_ID, "", Some(30), Some(90));
     let plan = lifecycle_plan(vec![more.clone()]);
@@ -127,12 +149,12 @@ fn versions_are_told_unless_a_rule_ends_them() {
 }
 
 fn any_cors_rule() -> impl Strategy<Value = CorsRule> {
-    let origins = ["*", "https://app.example.com", "https://*.example.com", "https://other.example"];
+    let origins = vec!["*", "https://app.example.com", "https://*.example.com", "https://other.example"];
     let some = |names: &'static [&'static str]| prop::sample::subsequence(names, 0..=names.len());
     let id = prop::sample::select(vec!["a", "b", CORS_RULE_ID, ""]);
     let methods = prop::sample::subsequence(&["GET", "PUT", "HEAD", "DELETE"], 1..4);
     let expose = some(&["ETag", "x-amz-version-id"]);
-    (id, prop::sample::select(origins.to_vec()), methods, some(&["*", "content-type"]), expose, any::<Option<u16>>())
+    (id, prop::sample::select(origins), methods, some(&["*", "content-type"]), expose, any::<Option<u16>>())
         .prop_map(|(id, origin, methods, headers, expose, age)| CorsRule {
             id: Some(id.to_owned()).filter(|id| !id.is_empty()),
             allowed_origins: vec![origin.to_owned()],
@@ -174,6 +196,8 @@ fn unique<T>(rules: Vec<T>, id: impl Fn(&T) -> Option<String>) -> Vec<T> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
     #[test]
     fn rules_of_others_survive_and_a_second_plan_has_nothing_to_do(
         cors in prop::collection::vec(any_cors_rule(), 0..5),
@@ -182,8 +206,8 @@ proptest! {
     ) {
         let cors = unique(cors, |rule| rule.id.clone());
         let rules = unique(rules, |rule| rule.id().map(str::to_owned));
-        let ours = || Wanted::from(&settings(&[("storage.prefix", prefix)]));
-        let first = plan(ours(), &found(cors.clone(), rules.clone()));
+        let ours = Wanted::from(&settings(&[("storage.prefix", prefix)]));
+        let first = plan(ours.clone(), &found(cors.clone(), rules.clone()));
 
         // Those of others are there, in their order; ours are once.
         let others = |rules: &[CorsRule]| -> Vec<CorsRule> {
@@ -203,7 +227,7 @@ proptest! {
         let ids: std::collections::BTreeSet<_> = first.lifecycle.rules.iter().map(LifecycleRule::id).collect();
         prop_assert_eq!(ids.len(), first.lifecycle.rules.len(), "names are unique");
 
-        let second = plan(ours(), &found(first.cors.clone(), first.lifecycle.rules.clone()));
+        let second = plan(ours.clone(), &found(first.cors.clone(), first.lifecycle.rules.clone()));
         prop_assert_eq!(&second.cors, &first.cors);
         prop_assert_eq!(&second.lifecycle, &first.lifecycle);
         prop_assert_eq!(change(&second, What::Cors).action, Action::None);

@@ -22,7 +22,11 @@ struct Heard {
 impl Hearing {
     pub(super) fn product(&self) -> Product {
         let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if heard.server.starts_with("MinIO") { Product::MinIo } else { Product::Other }
+        match heard.server.split([' ', '/']).next() {
+            Some("MinIO") => Product::MinIo,
+            Some("SeaweedFS") => Product::SeaweedFs,
+            _ => Product::Other,
+        }
     }
 
     /// The elements of the answer that are not `known`.

@@ -56,11 +56,14 @@ pub struct BucketConfiguration {
     pub versioning: Reading<Versioning>,
 }
 
-/// A server that has settings of its own in the place of calls.
+/// A server with ways of its own that its answers to these calls do not show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Product {
     /// MinIO, whose CORS and clean-up are settings of the server.
     MinIo,
+    /// SeaweedFS, where a preflight is answered by the first CORS rule that names its origin, whatever the method, and a
+    /// `*` in an origin works behind `https://` only (its `weed/s3api/cors/cors.go`).
+    SeaweedFs,
     /// Any other, which the calls themselves tell about.
     Other,
 }

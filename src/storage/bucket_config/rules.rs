@@ -137,6 +137,23 @@ impl LifecycleRule {
         self.0.clone()
     }
 
+    /// Whether it is from before filters, with its prefix beside them.
+    #[must_use]
+    #[expect(deprecated, reason = "rules made before 2018 have their prefix beside the filter")]
+    pub fn is_of_old_form(&self) -> bool {
+        self.0.prefix().is_some() && self.0.filter().is_none()
+    }
+
+    /// The same rule for a bucket that has rules of the old form: Amazon S3 takes no mixture
+    /// (<https://github.com/aws/aws-sdk-ruby/issues/1653>).
+    #[must_use]
+    #[expect(deprecated, reason = "rules made before 2018 have their prefix beside the filter")]
+    pub fn in_old_form(mut self) -> Self {
+        let filter = self.0.filter.take_if(|filter| filter.prefix.is_some());
+        self.0.prefix = filter.and_then(|filter| filter.prefix).or(self.0.prefix);
+        self
+    }
+
     /// Its name, unique in the bucket.
     #[must_use]
     pub fn id(&self) -> Option<&str> {

@@ -194,9 +194,12 @@ async fn what_a_store_has_no_call_for_is_told_with_its_settings() {
                 assert!(text.contains(setting), "{setting} is not told:\n{text}");
             }
         }
-        TestStore::Embedded | TestStore::SeaweedFs => {
-            assert_eq!(bucket.actions().await, ["none", "none", "none"], "{text}");
+        TestStore::SeaweedFs => {
+            assert_eq!(bucket.actions().await, ["none", "none", "by_hand"], "{text}");
+            assert!(text.contains("this store has no public access block"), "{text}");
+            assert!(text.contains("SeaweedFS takes the origin http://localhost:*"), "{text}");
         }
+        TestStore::Embedded => assert_eq!(bucket.actions().await, ["none", "none", "none"], "{text}"),
     }
 }
 
@@ -208,7 +211,11 @@ async fn after_apply_a_page_may_send_parts_and_read_their_etags() {
     let url = part["url"].as_str().unwrap();
     let asked = "content-type,content-md5,x-amz-checksum-crc64nvme,if-none-match,x-amz-meta-partgate-upload-id,\
                  x-amz-meta-any";
-    for origin in [ORIGIN, "http://localhost:5173", "https://upload.example.com"] {
+    for origin in [ORIGIN, "https://upload.example.com", "http://localhost:5173"] {
+        if origin.ends_with("5173") && TestStore::chosen() == TestStore::SeaweedFs {
+            // It knows a * for names of hosts only, not for ports.
+            continue;
+        }
         let granted = bucket.preflight(url, origin, asked).await;
         assert!(granted.status().is_success(), "{origin}: {}", granted.status());
         let allowed = header(&granted, "access-control-allow-origin");
@@ -270,6 +277,20 @@ async fn rule_of_others_that_hides_etag_does_not_answer_first() {
 }
 
 #[tokio::test]
+async fn rule_of_others_that_only_reads_keeps_no_page_from_sending() {
+    if !is_told() {
+        return;
+    }
+    let bucket = Bucket::new().await;
+    bucket.set_cors(vec![foreign_cors("*", &["GET"])]).await;
+    bucket.apply(0).await;
+    assert_eq!(bucket.actions().await[0], "none");
+    let part = bucket.signed_part().await;
+    let granted = bucket.preflight(part["url"].as_str().unwrap(), ORIGIN, "x-amz-checksum-crc64nvme").await;
+    assert!(header(&granted, "access-control-allow-methods").contains("PUT"), "{granted:?}");
+}
+
+#[tokio::test]
 async fn rule_that_ends_uploads_too_soon_is_told_and_left() {
     if !is_told() {
         return;
@@ -304,7 +325,7 @@ async fn own_rules_follow_the_settings() {
     let toml = std::fs::read_to_string(bucket.config()).unwrap();
     let toml = toml.replace("http://localhost:*", "https://new.example");
     std::fs::write(bucket.config(), format!("{toml}[uploads]\nlifetime = \"36h\"\n")).unwrap();
-    assert_eq!(bucket.actions().await, ["update", "update", "none"]);
+    assert_eq!(bucket.actions().await[..2], ["update", "update"]);
     let text = bucket.apply(0).await;
     assert!(text.contains("origins: - http://localhost:*, + https://new.example"), "{text}");
     assert!(text.contains("8 -> 3 days"), "{text}");
