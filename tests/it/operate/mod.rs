@@ -1,0 +1,3 @@
+//! What an operator does beside running a gateway.
+
+mod bucket;
