@@ -72,6 +72,15 @@ class Modules(unittest.TestCase):
                     known = kinds[f"{'data' if data else 'resource'}.{kind}"]
                     self.assertIn(attribute, {*known["attributes"], *known["arguments"], "arn", "id"})
 
+    def test_every_reference_leads_to_a_declaration(self):
+        """What `terraform validate` would say, which wants the providers."""
+        for folder in {file.parent for file in self.files}:
+            known = declared(folder, self.files)
+            for file in (file for file in self.files if file.parent == folder):
+                text = re.sub(r"(?m)#.*$", "", file.read_text())
+                used = set(re.findall(r"(?<![\w.])((?:var|local)\.\w+|module\.\w+\.\w+|(?:data\.)?aws_\w+\.\w+)", text))
+                self.assertEqual(used - known, set(), file.relative_to(MODULES))
+
     def test_example_gives_every_module_what_it_needs(self):
         example = AWS / "examples" / "complete"
         for _, body in modules(self.files[example / "main.tf"]):
@@ -88,3 +97,19 @@ class Modules(unittest.TestCase):
             for entry in content.get("variable", []) + content.get("output", []):
                 for name, body in entry.items():
                     self.assertTrue(body.get("description"), f"{file}: {name}")
+
+
+def declared(folder, files):
+    """What can be referred to in a module's files: `var.x`, `local.x`, `module.x.output`, `aws_kind.x`, `data.aws_kind.x`."""
+    contents = [content for file, content in files.items() if file.parent == folder]
+    known = set()
+    for content in contents:
+        known |= {f"var.{name}" for entry in content.get("variable", []) for name in entry}
+        known |= {f"local.{name}" for entry in content.get("locals", []) for name in entry}
+        known |= {f"{kind}.{name}" for kind, name, _ in blocks(content, "resource")}
+        known |= {f"data.{kind}.{name}" for kind, name, _ in blocks(content, "data")}
+        for name, body in modules(content):
+            source = (folder / body["source"][0]).resolve()
+            outputs = [entry for file, other in files.items() if file.parent == source for entry in other.get("output", [])]
+            known |= {f"module.{name}.{output}" for entry in outputs for output in entry}
+    return known
