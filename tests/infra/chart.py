@@ -44,8 +44,9 @@ def notes(*arguments):
 
 
 def pods(values):
-    """The templates of pods, by the kind and name of what makes them."""
-    return {key: each["spec"]["template"] for key, each in objects(values).items() if key[0] in ("Deployment", "Job")}
+    """The pods and templates of pods, by the kind and name of what makes them."""
+    kinds = ("Deployment", "Job", "Pod")
+    return {key: each["spec"].get("template", each) for key, each in objects(values).items() if key[0] in kinds}
 
 
 def deployment(values):

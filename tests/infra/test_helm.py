@@ -36,7 +36,7 @@ class Manifests(unittest.TestCase):
     def test_the_full_values_switch_everything_on(self):
         kinds = {kind for kind, _ in objects(FULL)}
         wanted = {"Deployment", "Service", "Ingress", "PodDisruptionBudget", "HorizontalPodAutoscaler", "ConfigMap",
-                  "Job", "ServiceAccount", "NetworkPolicy", "ServiceMonitor", "PrometheusRule"}
+                  "Job", "Pod", "ServiceAccount", "NetworkPolicy", "ServiceMonitor", "PrometheusRule"}
         self.assertEqual(kinds, wanted)
         self.assertIn("Secret", {kind for kind, _ in objects(TRIAL)})
 

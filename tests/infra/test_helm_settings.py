@@ -106,7 +106,7 @@ class Running(unittest.TestCase):
 
     def test_the_doctor_is_content_with_the_gateways_set_up(self):
         self.start(MINIMAL, self.IDENTITY)
-        job, environment = self.container(MINIMAL, ("Job", "gate-partgate-doctor"))
+        job, environment = self.container(MINIMAL, ("Pod", "gate-partgate-doctor"))
         report = json.loads(run(partgate(), *job, "--json", settings=environment | self.IDENTITY))
         self.assertNotEqual(report["verdict"], "sick")
 
