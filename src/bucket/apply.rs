@@ -67,7 +67,7 @@ impl Applied {
 /// # Errors
 /// [`ApplyError`]. What storage refuses of a single change is an [`Outcome`].
 pub async fn apply(storage: &Storage, planned: &Plan) -> Result<Applied, ApplyError> {
-    let except: Vec<_> = What::ALL.into_iter().filter(|what| !has(planned, *what)).collect();
+    let except: Vec<_> = What::ALL.into_iter().filter(|what| !planned.is_about(*what)).collect();
     let again = |found: &BucketConfiguration| plan(planned.wanted.clone(), found).without(&except);
     let before = storage.bucket_configuration().await?;
     if again(&before).changes != planned.changes {
@@ -97,10 +97,6 @@ pub async fn apply(storage: &Storage, planned: &Plan) -> Result<Applied, ApplyEr
         }
     }
     Ok(Applied { outcomes, after: again(&found) })
-}
-
-fn has(plan: &Plan, what: What) -> bool {
-    plan.changes.iter().any(|change| change.what == what)
 }
 
 async fn send(storage: &Storage, plan: &Plan, write: &Write, found: &BucketConfiguration) -> Outcome {
@@ -148,7 +144,7 @@ fn lost(write: &Write, found: &BucketConfiguration) -> Vec<String> {
                 Reading::Absent | Reading::NoSuchCall | Reading::Denied => &[],
             };
             let lost = rules.iter().filter(|rule| !kept.iter().any(|other| is_same(rule, other)));
-            lost.map(|rule| format!("storage did not keep this CORS rule: {rule:?}")).collect()
+            lost.map(|rule| format!("storage did not keep this CORS rule: {}", rule.to_json())).collect()
         }
         Write::Lifecycle(Lifecycle { rules, .. }) => {
             let kept = match &found.lifecycle {

@@ -12,6 +12,8 @@ mod cors;
 mod formats;
 mod lifecycle;
 mod plan;
+#[cfg(test)]
+mod tests;
 mod text;
 mod wanted;
 

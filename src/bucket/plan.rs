@@ -147,6 +147,12 @@ impl Plan {
         self.changes.iter().any(|change| change.write.is_some())
     }
 
+    /// Whether this is part of the plan, and was not [excepted](Self::without).
+    #[must_use]
+    pub fn is_about(&self, what: What) -> bool {
+        self.changes.iter().any(|change| change.what == what)
+    }
+
     /// The plan for a bucket that has nothing yet, without a look at it.
     #[must_use]
     pub fn offline(wanted: Wanted) -> Self {

@@ -22,7 +22,7 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<(), CliError> {
             Origin::File => Cow::Borrowed("file"),
             Origin::Environment => Cow::Borrowed("environment"),
             Origin::Flag => Cow::Borrowed("flag"),
-            Origin::SecretFile(file) => Cow::Owned(format!("read from {file}")),
+            Origin::SecretFile(file) | Origin::Profile(file) => Cow::Owned(format!("read from {file}")),
         };
         match &setting.value {
             Some(value) => println!("{} = {value:?}  # {origin}", setting.path),

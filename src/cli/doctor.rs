@@ -1,10 +1,10 @@
 //! `partgate doctor`: what is wrong with a set-up, why it matters and how to mend it.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use partgate::config::Settings;
-use partgate::doctor::{self, Finding, Health, Report, Verdict};
+use partgate::doctor::{self, Finding, FoundProfile, Health, Report, Verdict};
 use time::OffsetDateTime;
 
 use super::output::{print_json, print_line};
@@ -37,11 +37,19 @@ pub(crate) async fn run(args: DoctorArgs) -> Result<(), CliError> {
         return Err(CliError::Interrupted);
     }
     if let Some(file) = &args.profile {
-        let text = report.profile.to_file(&store_name(&settings), OffsetDateTime::now_utc());
-        std::fs::write(file, text)
-            .map_err(|error| CliError::Failed(format!("{}: {error}", file.display())))?;
+        write_profile(file, &report, &settings)?;
     }
     if report.verdict == Health::Sick { Err(CliError::Reported) } else { Ok(()) }
+}
+
+/// What was not seen is not written: an older file stays as it is.
+fn write_profile(file: &Path, report: &Report, settings: &Settings) -> Result<(), CliError> {
+    if report.profile == FoundProfile::default() {
+        let words = format!("{} is not written: nothing could be seen of the store", file.display());
+        return Err(CliError::Failed(words));
+    }
+    let text = report.profile.to_file(&store_name(settings), OffsetDateTime::now_utc());
+    std::fs::write(file, text).map_err(|error| CliError::Failed(format!("{}: {error}", file.display())))
 }
 
 fn store_name(settings: &Settings) -> String {

@@ -13,6 +13,7 @@ mod migrate;
 mod openapi;
 mod output;
 mod put;
+mod rebuild;
 mod serve;
 mod settings;
 mod status;
@@ -44,6 +45,7 @@ enum Command {
     Sweep(sweep::SweepArgs),
     Doctor(doctor::DoctorArgs),
     Bucket(bucket::BucketArgs),
+    Rebuild(rebuild::RebuildArgs),
     Key(key::KeyArgs),
     Tenant(tenant::TenantArgs),
     Migrate(migrate::MigrateArgs),
@@ -109,6 +111,7 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::Sweep(args) => sweep::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Bucket(args) => bucket::run(args).await,
+        Command::Rebuild(args) => rebuild::run(args).await,
         Command::Key(args) => key::run(args).await,
         Command::Tenant(args) => tenant::run(args).await,
         Command::Migrate(args) => migrate::run(args).await,

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use partgate::app::App;
 use partgate::clock::Clock;
+use partgate::config::Settings;
+use partgate::doctor;
 use partgate::store::Migrations;
 use partgate::telemetry;
 
@@ -35,8 +37,22 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CliError> {
     let stop = stop_on_signal();
     let address = app.address().map_or_else(String::new, |address| address.to_string());
     tracing::info!(address, bucket = settings.storage.connection.bucket, "partgate is ready");
+    // A gateway serves what it can, so what is wrong with the set-up is told and stops nothing.
+    let look = tokio::spawn(async move { look_around(&settings).await });
     app.run(stop).await;
+    look.abort();
     traces.stop().await;
     tracing::info!("partgate has stopped");
     Ok(())
+}
+
+async fn look_around(settings: &Settings) {
+    for finding in doctor::glance(settings).await {
+        tracing::warn!(
+            check = finding.check.name(),
+            found = finding.found,
+            mend = finding.mend,
+            "the set-up needs attention; `partgate doctor` tells more"
+        );
+    }
 }

@@ -273,6 +273,7 @@ fn storage(reader: &mut Reader) -> Option<StorageSettings> {
 
 /// What the store can do, where it differs from AWS.
 fn profile(reader: &mut Reader) -> Option<StoreProfile> {
+    reader.underlay_profile();
     let mut profile = StoreProfile::default();
     let limits = &mut profile.limits;
     if let Some(bytes) = reader.optional_size("storage.min_part_size") {
@@ -294,6 +295,7 @@ fn profile(reader: &mut Reader) -> Option<StoreProfile> {
         profile.checksum_algorithms = vec![ChecksumAlgorithm::None];
         for name in names {
             match ChecksumAlgorithm::from_name(&name) {
+                Some(kind) if profile.checksum_algorithms.contains(&kind) => {}
                 Some(kind) => profile.checksum_algorithms.push(kind),
                 None => reader.problem("storage.checksum_algorithms", format!("{name:?} is not a kind")),
             }

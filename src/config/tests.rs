@@ -220,3 +220,35 @@ fn traces_go_where_a_collector_is_set() {
         ["telemetry.sample_ratio"]
     );
 }
+
+#[test]
+fn profile_lies_under_the_settings_and_over_the_defaults() {
+    let (_profile, profile) = file_with(
+        "# a comment\nconditional_writes = false\nlists_checksums = false\nchecksum_algorithms = [\"md5\"]\n\
+         min_part_size = 1\n",
+    );
+    let set = [
+        ("storage.bucket", "b"),
+        ("storage.profile", &profile),
+        ("storage.lists_checksums", "true"),
+        ("storage.min_part_size", ""),
+    ];
+    let settings = load(&set).unwrap();
+    let used = &settings.storage.profile;
+    assert!(!used.conditional_writes && used.lists_checksums);
+    assert_eq!(used.checksum_algorithms, [ChecksumAlgorithm::None, ChecksumAlgorithm::Md5]);
+    assert_eq!(used.limits.min_part_bytes, 1);
+    let origin =
+        |path: &str| settings.effective.iter().find(|shown| shown.path == path).unwrap().origin.clone();
+    assert_eq!(origin("storage.conditional_writes"), Origin::Profile(profile.clone()));
+    assert_eq!(origin("storage.lists_checksums"), Origin::Flag);
+}
+
+#[test]
+fn profile_that_cannot_be_used_is_named() {
+    let (_profile, profile) = file_with("conditional_writes = false\nbucket = \"other\"\n");
+    let told =
+        |file: &str| load(&[("storage.bucket", "b"), ("storage.profile", file)]).unwrap_err().to_string();
+    assert!(told("/no/such/file").contains("storage.profile: /no/such/file: No such file"));
+    assert!(told(&profile).contains("storage.profile: \"bucket\" is not of a profile"));
+}

@@ -135,7 +135,7 @@ fn tell(bench: &Bench, word: &Word, findings: &Findings) {
             format!("what answers at storage.endpoint does not speak S3 as expected: {words}"),
             "set storage.endpoint to the address of the store's S3 API (not its console, not a web server)",
         ),
-        Word::Nothing(silence) => super::reach::tell_silence(Endpoint, silence, findings),
+        Word::Nothing(silence) => super::reach::tell_silence(Endpoint, connection, silence, findings),
     }
 }
 
@@ -266,7 +266,7 @@ pub(super) async fn check_public(bench: &Bench, findings: &Findings) -> bool {
             false
         }
         Word::Nothing(silence) => {
-            super::reach::tell_silence(PublicEndpoint, &silence, findings);
+            super::reach::tell_silence(PublicEndpoint, connection, &silence, findings);
             false
         }
         Word::ClockOff(words) => {

@@ -15,8 +15,7 @@ const USUAL: Duration = Duration::DAY;
 const STORES: [(&str, &str); 2] =
     [("minio", "MINIO_API_STALE_UPLOADS_EXPIRY"), ("rustfs", "RUSTFS_API_STALE_UPLOADS_EXPIRY")];
 
-pub(super) fn check(answer: Option<&Answer>, rules: &Rules, findings: &Findings) {
-    let Some(answer) = answer else { return };
+pub(super) fn check(answer: &Answer, rules: &Rules, findings: &Findings) {
     let server = answer.header("server").unwrap_or_default().to_ascii_lowercase();
     let Some((name, variable)) = STORES.iter().find(|(name, _)| server.contains(name)) else {
         findings.good(StoreCleanup, "the store is not known to remove uploads by itself");
@@ -46,7 +45,7 @@ mod tests {
         let verdict = |server: &str, lifetime| {
             let findings = Findings::default();
             let rules = Rules { lifetime, ..Rules::default() };
-            check(Some(&Answer::of(403, &[("server", server)], "")), &rules, &findings);
+            check(&Answer::of(403, &[("server", server)], ""), &rules, &findings);
             findings.verdict(StoreCleanup)
         };
         assert_eq!(verdict("MinIO", Duration::days(7)), Some(Verdict::Warning));

@@ -34,7 +34,7 @@ fn words(skew: Duration) -> String {
     let amount = match seconds {
         0..=1 => return "within a second of".to_owned(),
         2..120 => format!("{seconds} s"),
-        _ => format!("{} min", seconds / 60),
+        _ => format!("{} min", (seconds + 30) / 60),
     };
     format!("{amount} {}", if skew.is_negative() { "behind" } else { "ahead of" })
 }
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn words_say_who_is_ahead() {
         assert_eq!(words(Duration::seconds(-90)), "90 s behind");
-        assert_eq!(words(Duration::hours(1)), "60 min ahead of");
+        assert_eq!(words(Duration::seconds(3_599)), "60 min ahead of");
         assert_eq!(words(Duration::milliseconds(-900)), "within a second of");
     }
 }

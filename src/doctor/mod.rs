@@ -40,6 +40,8 @@ use report::Findings;
 
 /// All checks together; each call of storage has a shorter limit of its own.
 const TIME_LIMIT: Duration = Duration::from_secs(90);
+/// What is looked at when a gateway starts.
+const GLANCE_LIMIT: Duration = Duration::from_secs(10);
 /// Removing what was made, also after Ctrl-C.
 const CLEARING_LIMIT: Duration = Duration::from_secs(20);
 
@@ -78,6 +80,27 @@ pub async fn examine(settings: &Settings, stop: &CancellationToken) -> Report {
         leftovers(bench, cleared.ok(), &findings);
     }
     findings.report(profile, &unreached)
+}
+
+/// Looks at what costs little and writes nothing, as a gateway does when it starts: what somebody should act on.
+pub async fn glance(settings: &Settings) -> Vec<Finding> {
+    let findings = Findings::default();
+    let looks = async {
+        gateway::check(settings, &findings);
+        let Some(bench) = bench(settings, &findings).await else { return };
+        let Some(way) = approach(&bench, &findings).await else { return };
+        let pages = cors::pages(settings);
+        let pages = async {
+            if way.is_public {
+                cors::check(&bench, &pages, &findings).await;
+            }
+        };
+        tokio::join!(pages, lifecycle::check(&bench.storage, settings, &findings));
+    };
+    // What was found in time is told.
+    let _ = tokio::time::timeout(GLANCE_LIMIT, looks).await;
+    let asks_to_act = |finding: &Finding| matches!(finding.verdict, Verdict::Bad | Verdict::Warning);
+    findings.so_far().into_iter().filter(asks_to_act).collect()
 }
 
 /// The workbench, unless the settings of storage cannot work at all.
@@ -126,18 +149,39 @@ fn cannot_be_set_up(error: &StorageSetupError, findings: &Findings) {
     }
 }
 
+/// The ways to storage.
+struct Way {
+    /// The store's clock minus ours, where clients meet it.
+    skew: Option<time::Duration>,
+    /// Whether the clients' way is open; the gateway's is.
+    is_public: bool,
+    /// What storage.endpoint answered.
+    answer: wire::Answer,
+}
+
+/// Whether storage can be reached and knows us. Writes nothing.
+async fn approach(bench: &Bench, findings: &Findings) -> Option<Way> {
+    let reached = reach::check(&bench.settings.connection, &bench.http, findings).await;
+    let skew_of = |answer: &Option<wire::Answer>| answer.as_ref().and_then(|answer| answer.skew);
+    let skew = skew_of(&reached.public_endpoint);
+    clock::check(
+        &[("storage.endpoint", skew_of(&reached.endpoint)), ("storage.public_endpoint", skew)],
+        findings,
+    );
+    let answer = reached.endpoint?;
+    if !access::check(bench, findings).await {
+        return None;
+    }
+    let is_public = reached.public_endpoint.is_some() && access::check_public(bench, findings).await;
+    Some(Way { skew, is_public, answer })
+}
+
 /// Everything about storage, in the order in which one thing depends on another.
 async fn storage(bench: &Bench, settings: &Settings, findings: &Findings) -> FoundProfile {
-    let reached = reach::check(&bench.settings.connection, &bench.http, findings).await;
-    let skew = |answer: &Option<wire::Answer>| answer.as_ref().and_then(|answer| answer.skew);
-    let public_skew = skew(&reached.public_endpoint);
-    let skews = [("storage.endpoint", skew(&reached.endpoint)), ("storage.public_endpoint", public_skew)];
-    clock::check(&skews, findings);
-    cleanup::check(reached.endpoint.as_ref(), &settings.rules, findings);
-    if reached.endpoint.is_none() || !access::check(bench, findings).await {
-        return FoundProfile::default();
-    }
-    if reached.public_endpoint.is_none() || !access::check_public(bench, findings).await {
+    let Some(way) = approach(bench, findings).await else { return FoundProfile::default() };
+    cleanup::check(&way.answer, &settings.rules, findings);
+    if !way.is_public {
+        lifecycle::check(&bench.storage, settings, findings).await;
         return FoundProfile::default();
     }
     let pages = cors::pages(settings);
@@ -147,7 +191,7 @@ async fn storage(bench: &Bench, settings: &Settings, findings: &Findings) -> Fou
         cors::check(bench, &pages, findings),
         lifecycle::check(&bench.storage, settings, findings),
     );
-    deeper(bench, rights, public_skew, findings).await
+    deeper(bench, rights, way.skew, findings).await
 }
 
 const DEEPER: [Check; 11] = [

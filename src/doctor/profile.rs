@@ -29,8 +29,12 @@ fn names_of<S: Serializer>(kinds: &Option<Vec<ChecksumAlgorithm>>, serializer: S
     kinds.as_ref().map(|kinds| names(kinds)).serialize(serializer)
 }
 
+/// As the setting has them. An empty list would count as not set.
 pub(super) fn names(kinds: &[ChecksumAlgorithm]) -> Vec<&'static str> {
-    kinds.iter().map(|kind| kind.name()).collect()
+    match kinds {
+        [] => vec![ChecksumAlgorithm::None.name()],
+        kinds => kinds.iter().map(|kind| kind.name()).collect(),
+    }
 }
 
 impl FoundProfile {

@@ -34,7 +34,7 @@ pub(super) async fn check(connection: &Connection, http: &Client, findings: &Fin
     });
     for (check, answer) in [(Endpoint, Some(&answer)), (PublicEndpoint, public_answer.as_ref())] {
         if let Some(Err(silence)) = answer {
-            tell_silence(check, silence, findings);
+            tell_silence(check, connection, silence, findings);
         }
     }
     tls(&endpoint, &public_endpoint, findings);
@@ -44,21 +44,27 @@ pub(super) async fn check(connection: &Connection, http: &Client, findings: &Fin
 }
 
 /// Says what keeps us from an endpoint, under the name of the cause.
-pub(super) fn tell_silence(check: Check, silence: &Silence, findings: &Findings) {
+pub(super) fn tell_silence(check: Check, connection: &Connection, silence: &Silence, findings: &Findings) {
     let setting = format!("storage.{}", check.name());
+    let address =
+        if check == PublicEndpoint { public_endpoint_of(connection) } else { endpoint_of(connection) };
     match silence {
         Silence::Unresolved(words) => findings.bad(
             check,
-            format!("the host of {setting} cannot be found: {words}"),
+            format!("the host of {setting}, {address}, cannot be found: {words}"),
             format!("set {setting} to a host name that DNS knows here, or mend DNS"),
         ),
         Silence::Tls(words) => {
-            findings.bad(Tls, format!("the certificate at {setting} is refused: {words}"), tls_mend(words));
+            findings.bad(
+                Tls,
+                format!("the certificate at {setting}, {address}, is refused: {words}"),
+                tls_mend(words),
+            );
             findings.skip(&[check], "its certificate is refused, see tls");
         }
         Silence::Unreachable(words) => findings.bad(
             check,
-            format!("nobody answers at {setting}: {words}"),
+            format!("nobody answers at {setting}, {address}: {words}"),
             format!(
                 "see that the store runs and that {setting} has its host and port; a firewall may be between"
             ),

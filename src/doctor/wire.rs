@@ -131,7 +131,10 @@ impl Answer {
     /// The region that storage wants, where it says so.
     pub(super) fn region(&self) -> Option<&str> {
         let header = self.header("x-amz-bucket-region");
-        header.or_else(|| element(&self.body, "Region")).filter(|region| !region.is_empty())
+        let element = || element(&self.body, "Region");
+        // `…the region 'a' is wrong; expecting 'b'`: not every store says it in a field of its own.
+        let in_words = || self.message().split_once("expecting '")?.1.split('\'').next();
+        header.or_else(element).or_else(in_words).filter(|region| !region.is_empty())
     }
 
     pub(super) fn message(&self) -> &str {

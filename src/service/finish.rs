@@ -258,7 +258,7 @@ impl Service {
     }
 
     /// Invariant: `completed` is said only of an object that was seen to be ours, of its size and checksum.
-    async fn conclude(
+    pub(super) async fn conclude(
         &self,
         upload: Upload,
         object: ObjectProof,

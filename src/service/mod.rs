@@ -4,6 +4,7 @@
 //! Nothing here knows HTTP, SQL or the SDK.
 
 mod abort;
+mod adopt;
 mod authenticate;
 mod complete;
 mod download;
@@ -17,6 +18,7 @@ mod orphans;
 mod proxy;
 mod quota;
 mod read_back;
+mod rebuild;
 mod refresh;
 mod report;
 mod requested;
@@ -50,6 +52,7 @@ pub use keys::{CreateKeyError, NewKey, create_key};
 pub use list::{ListQuery, UploadPage};
 pub use orphans::{OrphanAction, Orphans};
 pub use proxy::{ProxiedBody, ProxiedResult};
+pub use rebuild::{Found, RebuildCall, RebuildReport};
 pub use requested::{RequestedPart, StoredClaim};
 pub use sign::{SignedBatch, SignedUploadPart};
 pub use status::{StatusQuery, StatusView};

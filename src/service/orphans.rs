@@ -187,7 +187,7 @@ fn verdict(bucket: &str, found: &FoundMultipart, owners: &HashMap<UploadId, Uplo
 
 /// The upload id in a key of our own making: `{prefix}{upload id}/{name}`. Whose prefix it is does not matter: what has
 /// the id is held against the upload's own key.
-fn id_in_key(key: &str) -> Option<UploadId> {
+pub(super) fn id_in_key(key: &str) -> Option<UploadId> {
     let id = key.rsplit('/').nth(1)?;
     Uuid::try_parse(id).ok().map(UploadId)
 }

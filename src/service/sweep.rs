@@ -9,7 +9,7 @@ use time::{Duration, OffsetDateTime};
 use super::abort::is_settled;
 use super::{OrphanAction, Orphans, Service, ServiceError};
 use crate::store::{DueUpload, SweepClaim, Written};
-use crate::upload::{AbortReason, Declaration, State, Upload, UploadId};
+use crate::upload::{AbortReason, Declaration, State, Transfer, Upload, UploadId};
 
 /// Uploads that are claimed at once.
 const BATCH: u32 = 200;
@@ -143,9 +143,7 @@ impl Service {
 
     async fn sweep_upload(&self, upload: Upload) -> Result<Upload, ServiceError> {
         match upload.state {
-            State::Creating | State::Open if upload.is_overdue(self.clock.now()) => {
-                self.begin_abort(upload, AbortReason::Expired).await
-            }
+            State::Creating | State::Open if upload.is_overdue(self.clock.now()) => self.expire(upload).await,
             State::Completing => {
                 // Our claim is not a completion's lease: it takes one of its own.
                 let now = self.clock.now();
@@ -163,6 +161,18 @@ impl Service {
             | State::Aborted
             | State::Expired => self.look_again(upload).await,
         }
+    }
+
+    /// Takes an overdue upload back. Only a completion puts parts together, so where that has happened the upload was
+    /// completed, and the database is an older copy of itself.
+    async fn expire(&self, upload: Upload) -> Result<Upload, ServiceError> {
+        if upload.spec.transfer == Transfer::Multipart
+            && let Some(completed) = self.adopt_finished(&upload).await?
+        {
+            tracing::warn!(upload.id = %upload.id, "an overdue upload has a finished object: it is completed, not expired");
+            return Ok(completed);
+        }
+        self.begin_abort(upload, AbortReason::Expired).await
     }
 
     /// Takes back what has come to be in storage since it was last looked at: a multipart upload whose creation was

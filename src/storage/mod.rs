@@ -13,14 +13,12 @@ macro_rules! ask_model_if_any {
     };
 }
 
-<<<<<<< HEAD
 mod bucket_config;
-=======
 mod call;
->>>>>>> wt-eyes
 mod client;
 mod error;
 mod identity;
+mod inventory;
 mod list_parts;
 #[cfg(test)]
 pub(crate) mod model;
@@ -36,6 +34,7 @@ pub use bucket_config::{
 pub use client::{Connection, ServerSide, Storage, StorageSettings, StorageSetupError, TimeLimits};
 pub use error::{StorageError, StorageErrorKind};
 pub use identity::{Identity, StaticKeys};
+pub use inventory::{FoundObject, ObjectMarker};
 pub use multipart::{CompletedPart, CreatedMultipart, FoundMultipart, MultipartMarker};
 pub use objects::{PartBody, ProxiedTarget, StoredBody};
 pub use profile::StoreProfile;

@@ -211,7 +211,7 @@ fn add_headers<'a>(request: &mut HttpRequest, headers: impl Iterator<Item = &'a 
     }
 }
 
-fn proof(object: &HeadObjectOutput) -> ObjectProof {
+pub(super) fn proof(object: &HeadObjectOutput) -> ObjectProof {
     let upload_id = object.metadata().and_then(|metadata| metadata.get(METADATA_UPLOAD_ID));
     ObjectProof {
         upload_id: upload_id.cloned(),

@@ -124,6 +124,15 @@ impl Store {
         on_each!(self, store => store.insert(upload, quota).await)
     }
 
+    /// Writes an upload as it was found in storage, with the bytes that it holds there, unless one of its id is there
+    /// already. No quota is asked: what is in storage is there whatever a quota says.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails; then nothing is written.
+    pub async fn restore(&self, upload: &Upload, held_bytes: u64) -> Result<InsertOutcome, StoreError> {
+        on_each!(self, store => store.restore(upload, held_bytes).await)
+    }
+
     /// Raises what an upload takes of the quota to `bytes` in all; what it has already is never lowered. As exact as
     /// [`insert`](Self::insert).
     ///

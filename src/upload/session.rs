@@ -220,6 +220,15 @@ impl Upload {
         self.step(State::Completing, now)
     }
 
+    /// Its object was found in storage, put there by a completion that is not written down here: it is to be proven,
+    /// also when the upload's time is over.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the state does not allow it.
+    pub fn found_finished(&self, now: OffsetDateTime) -> Result<Self, Refusal> {
+        self.step(State::Completing, now)
+    }
+
     /// Storage could not finish: parts are missing or changed, or the key is taken.
     ///
     /// # Errors

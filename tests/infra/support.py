@@ -28,9 +28,9 @@ def find(tool):
     return Path(found) if found else None
 
 
-def need(tool):
+def need(tool, how="scripts/tools.sh installs it"):
     """The tool; without it the test is skipped, or fails where everything is required."""
-    return find(tool) or lacking(f"there is no {tool}; scripts/tools.sh installs it")
+    return find(tool) or lacking(f"there is no {tool}; {how}")
 
 
 def need_module(name):
@@ -56,14 +56,14 @@ def partgate():
     return command
 
 
-def run(*command, settings=None, folder=None, expect=0):
-    """The standard output of a command that ends as expected. It sees settings of partgate only where given."""
+def run(*command, settings=None, folder=None):
+    """The standard output of a command that ends well. It sees settings of partgate only where given."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PARTGATE_")}
     done = subprocess.run(
         [str(word) for word in command], cwd=folder, env=environment | (settings or {}),
         capture_output=True, text=True, timeout=SECONDS, check=False,
     )
-    if done.returncode != expect:
+    if done.returncode:
         words = " ".join(str(word) for word in command)
         raise AssertionError(f"{words} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout

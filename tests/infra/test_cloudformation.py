@@ -3,6 +3,7 @@
 import os
 import unittest
 
+from hcl import actions, rules
 from support import INFRA, SECRETS, bucket_plan, need, need_module, run
 
 TEMPLATE = INFRA / "cloudformation" / "partgate-bucket.yaml"
@@ -42,21 +43,14 @@ class Template(unittest.TestCase):
         }, wanted["public_access_block"])
 
     def test_policies_are_those_of_terraform(self):
-        from test_terraform import AWS, CASES, Terraform, actions
-
-        root = {"module": {"rules": {"source": str(AWS / "rules"), **CASES["whole"], "tags_objects": False}},
-                "output": {"rules": {"value": "${module.rules}"}}}
-        terraform = Terraform(root)
-        try:
-            rules = terraform.outputs()["rules"]
-        finally:
-            terraform.remove()
+        everything = rules(
+            bucket="uploads", prefix="uploads/", versioned=True, kms_key_arn="arn:aws:kms:us-east-1:111122223333:key/1")
         for policy, output in [("GatewayPolicy", "gateway_policy"), ("SignerPolicy", "signer_policy")]:
             statements = self.template["Resources"][policy]["Properties"]["PolicyDocument"]["Statement"]
             # With every condition fulfilled.
             statements = [statement.get("Fn::If", [None, statement])[1] for statement in statements]
             named = {action for statement in statements for action in listed(statement["Action"])}
-            self.assertEqual(named, actions(rules[output]))
+            self.assertEqual(named, actions(everything[output]))
 
     def test_nobody_comes_without_tls(self):
         (statement,) = self.template["Resources"]["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]

@@ -6,8 +6,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from support import REPOSITORY, SECRETS, bucket_plan, need, need_module, run
-from test_terraform import blocks, check_arguments, parse
+from hcl import IN_PATH, Terraform, blocks, check_arguments, kinds_of_provider, parse
+from support import SECRETS, bucket_plan, need, need_module, run
 
 # A name with a quote and a dollar would end a badly quoted word.
 SETTINGS = [
@@ -22,27 +22,23 @@ SETTINGS = [
 
 class Formats(unittest.TestCase):
     def test_terraform(self):
-        kinds = json.loads((REPOSITORY / "tests/infra/aws-provider.json").read_text())["kinds"]
+        kinds = kinds_of_provider()
         for settings in SETTINGS:
             with tempfile.TemporaryDirectory(prefix="partgate-infra-") as folder:
                 file = Path(folder) / "bucket.tf"
                 file.write_text(bucket_plan(settings, "terraform"))
-                run(need("terraform"), "fmt", "-check", "-diff", folder)
+                run(need("terraform", IN_PATH), "fmt", "-check", "-diff", folder)
                 for kind, _, body in blocks(parse(file), "resource"):
                     check_arguments(self, kinds[f"resource.{kind}"], body, outermost=True)
 
     def test_terraform_keeps_a_prefix_with_signs_of_its_own(self):
         """Real Terraform says what the strings in it are: `${` and `%{` are not to be worked out."""
-        from test_terraform import Terraform
-
         text = bucket_plan(SETTINGS[1], "terraform")
         (line,) = {line.strip() for line in text.splitlines() if "prefix" in line and "=" in line}
-        terraform = Terraform({"terraform": {}})
-        try:
-            (terraform.folder / "prefix.tf").write_text(f"output \"prefix\" {{\n{line.replace('prefix', 'value', 1)}\n}}\n")
+        output = f"output \"prefix\" {{\n{line.replace('prefix', 'value', 1)}\n}}\n"
+        with Terraform({"terraform": {}}) as terraform:
+            (terraform.folder / "prefix.tf").write_text(output)
             self.assertEqual(terraform.outputs()["prefix"], SETTINGS[1]["PARTGATE_STORAGE__PREFIX"])
-        finally:
-            terraform.remove()
 
     def test_cloudformation(self):
         for settings in SETTINGS:

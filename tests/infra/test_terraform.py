@@ -1,18 +1,13 @@
 """infra/terraform: what it works out is what `partgate bucket plan` wants, and starts a gateway."""
 
 import json
-import os
 import re
-import shutil
 import tempfile
 import unittest
 from pathlib import Path
 
-import support
-from support import INFRA, REPOSITORY, SECRETS, Gateway, bucket_plan, need, need_module, run, servers
-
-MODULES = INFRA / "terraform"
-AWS = MODULES / "aws"
+from hcl import AWS, Terraform, actions
+from support import REPOSITORY, SECRETS, Gateway, bucket_plan, partgate, run, servers
 
 # Inputs of rules/, one instance each.
 CASES = {
@@ -60,28 +55,6 @@ PERMISSIONS = {
 OWNERS_CALLS = {"put_bucket_cors", "put_bucket_lifecycle_configuration", "put_public_access_block"}
 
 
-class Terraform:
-    """Real Terraform on modules that need no provider, in a folder of its own."""
-
-    def __init__(self, root):
-        self.folder = Path(tempfile.mkdtemp(prefix="partgate-terraform-"))
-        (self.folder / "main.tf.json").write_text(json.dumps(root))
-        # The settings of whoever runs the tests are theirs.
-        self.run("init")
-
-    def run(self, *arguments, expect=0):
-        own = {"TF_IN_AUTOMATION": "1", "TF_CLI_CONFIG_FILE": os.devnull, "CHECKPOINT_DISABLE": "1"}
-        command = [need("terraform"), *arguments, "-no-color", *(["-input=false"] if arguments[0] != "output" else [])]
-        return run(*command, settings=own, folder=self.folder, expect=expect)
-
-    def outputs(self):
-        self.run("apply", "-auto-approve")
-        return {name: output["value"] for name, output in json.loads(self.run("output", "-json")).items()}
-
-    def remove(self):
-        shutil.rmtree(self.folder)
-
-
 class Rules(unittest.TestCase):
     """The modules that work things out."""
 
@@ -94,11 +67,8 @@ class Rules(unittest.TestCase):
             "log_group": "/partgate", "region": "us-east-1",
         }
         outputs = {name: {"value": f"${{module.{name}}}"} for name in [*modules, "container"]}
-        terraform = Terraform({"module": modules | {"container": container}, "output": outputs})
-        try:
+        with Terraform({"module": modules | {"container": container}, "output": outputs}) as terraform:
             cls.outputs = terraform.outputs()
-        finally:
-            terraform.remove()
 
     def test_bucket_is_what_plan_wants(self):
         for name in CASES:
@@ -136,14 +106,14 @@ class Rules(unittest.TestCase):
     def test_names_of_secrets_are_settings(self):
         """`partgate config` takes every variable of the task, and no setting has a value that it refuses."""
         settings = self.task_settings("sqlite::memory:")
-        printed = run(support.partgate(), "config", settings=settings)
+        printed = run(partgate(), "config", settings=settings)
         for line in ['auth.mode = "required"', 'storage.prefix = "uploads/"', 'uploads.lifetime = "24h"']:
             self.assertIn(line, printed)
 
     def test_task_starts_a_gateway(self):
         with tempfile.TemporaryDirectory(prefix="partgate-infra-") as folder:
             folder = Path(folder)
-            store = servers.store(support.partgate(), folder)
+            store = servers.store(partgate(), folder)
             try:
                 gateway = Gateway(
                     self.task_settings(f"sqlite://{folder}/gateway.db") | {
@@ -179,126 +149,17 @@ class Refusals(unittest.TestCase):
             "prefix": "/x", "upload_lifetime": "1 week", "url_lifetime": "0m", "proxies": ["10.0.0.1"],
         }
         root = {"module": {"rules": {"source": str(AWS / "rules"), **bad}}}
-        terraform = Terraform(root)
-        try:
-            with self.assertRaises(AssertionError) as refused:
-                terraform.run("plan")
-        finally:
-            terraform.remove()
+        with Terraform(root) as terraform, self.assertRaises(AssertionError) as refused:
+            terraform.run("plan")
         # Each value, with the rule that it breaks.
         for name in bad:
             self.assertIn(f"var.{name}", str(refused.exception))
 
     def test_lifetime_has_an_end(self):
         root = {"module": {"rules": {"source": str(AWS / "rules"), "bucket": "uploads", "upload_lifetime": "366d"}}}
-        terraform = Terraform(root)
-        try:
+        with Terraform(root) as terraform:
             with self.assertRaisesRegex(AssertionError, "upload_lifetime is at most 365d"):
                 terraform.run("plan")
-        finally:
-            terraform.remove()
-
-
-class Sources(unittest.TestCase):
-    """The modules that need the AWS provider, which cannot be had here: they are read."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.files = {file: parse(file) for file in sorted(MODULES.rglob("*.tf"))}
-
-    def test_layout(self):
-        run(need("terraform"), "fmt", "-check", "-recursive", "-diff", MODULES)
-
-    def test_tflint(self):
-        run(need("tflint"), "--recursive", "--format=compact", folder=MODULES)
-
-    def test_bucket_resources_say_what_rules_say(self):
-        resources = {kind: body for kind, _, body in blocks(self.files[AWS / "main.tf"], "resource")}
-        cors = resources["aws_s3_bucket_cors_configuration"]["cors_rule"]
-        self.assert_taken_over(cors, "cors_rule", CORS)
-        ours = resources["aws_s3_bucket_lifecycle_configuration"]["rule"]
-        flat = {**ours[0], **ours[0]["filter"][0], **ours[0]["abort_incomplete_multipart_upload"][0]}
-        del flat["filter"], flat["abort_incomplete_multipart_upload"]
-        place = {"days_after_initiation": "abort_incomplete_multipart_upload.days_after_initiation"}
-        self.assert_taken_over([flat], "lifecycle_rule", ["id", "status", "prefix", *place], place)
-        block = dict(resources["aws_s3_bucket_public_access_block"])
-        del block["bucket"]
-        self.assert_taken_over([block], "public_access_block", PUBLIC_ACCESS_BLOCK)
-        for kind, policy in [("aws_s3_bucket_policy", "bucket_policy")]:
-            self.assertEqual(resources[kind]["policy"], [f"${{module.rules.{policy}}}"])
-        for kind, name, body in blocks(self.files[AWS / "iam.tf"], "resource"):
-            if kind == "aws_iam_policy":
-                self.assertEqual(body["policy"], [f"${{module.rules.{name}_policy}}"])
-
-    def assert_taken_over(self, found, output, names, place=None):
-        """Exactly one block, whose every argument is that of the output and no literal."""
-        self.assertEqual(len(found), 1)
-        expected = {name: [f"${{module.rules.{output}.{(place or {}).get(name, name)}}}"] for name in names}
-        self.assertEqual({name: value for name, value in found[0].items() if name[:2] != "__"}, expected)
-
-    def test_every_input_is_handed_to_the_rules(self):
-        (rules,) = [body for name, body in modules(self.files[AWS / "main.tf"]) if name == "rules"]
-        inputs = {name for variable in self.files[AWS / "rules" / "variables.tf"]["variable"] for name in variable}
-        self.assertEqual(rules.keys() - {"source", "__start_line__", "__end_line__"}, inputs)
-
-    def test_every_argument_is_one_of_the_provider(self):
-        kinds = json.loads((REPOSITORY / "tests/infra/aws-provider.json").read_text())["kinds"]
-        checked = 0
-        for file, content in self.files.items():
-            for what in ["resource", "data"]:
-                for kind, name, body in blocks(content, what):
-                    with self.subTest(f"{file.relative_to(MODULES)}: {kind}.{name}"):
-                        self.assertIn(f"{what}.{kind}", kinds, "run tests/infra/aws_provider.py again")
-                        check_arguments(self, kinds[f"{what}.{kind}"], body, outermost=True)
-                        checked += 1
-        self.assertGreater(checked, 40)
-
-    def test_every_attribute_that_is_read_is_one_of_the_provider(self):
-        kinds = json.loads((REPOSITORY / "tests/infra/aws-provider.json").read_text())["kinds"]
-        for file in self.files:
-            text = re.sub(r"(?m)#.*$", "", file.read_text())
-            for data, kind, attribute in re.findall(r"\b(data\.)?(aws_\w+)\.\w+(?:\[[^\]]*\])?\.(\w+)", text):
-                with self.subTest(f"{file.relative_to(MODULES)}: {kind} … {attribute}"):
-                    known = kinds[f"{'data' if data else 'resource'}.{kind}"]
-                    self.assertIn(attribute, {*known["attributes"], *known["arguments"], "arn", "id"})
-
-    def test_example_gives_every_module_what_it_needs(self):
-        example = AWS / "examples" / "complete"
-        for _, body in modules(self.files[example / "main.tf"]):
-            source = (example / body["source"][0]).resolve()
-            declared = {name: variable for file, content in self.files.items() if file.parent == source
-                        for entry in content.get("variable", []) for name, variable in entry.items()}
-            given = body.keys() - {"source", "__start_line__", "__end_line__"}
-            self.assertEqual(given - declared.keys(), set())
-            needed = {name for name, variable in declared.items() if "default" not in variable}
-            self.assertEqual(needed - given, set())
-
-    def test_every_variable_and_output_says_what_it_is(self):
-        for file, content in self.files.items():
-            for entry in content.get("variable", []) + content.get("output", []):
-                for name, body in entry.items():
-                    self.assertTrue(body.get("description"), f"{file}: {name}")
-
-
-CORS = ["id", "allowed_origins", "allowed_methods", "allowed_headers", "expose_headers", "max_age_seconds"]
-PUBLIC_ACCESS_BLOCK = ["block_public_acls", "ignore_public_acls", "block_public_policy", "restrict_public_buckets"]
-# Arguments that every resource has (https://developer.hashicorp.com/terraform/language/meta-arguments).
-META = {"count", "depends_on", "for_each", "lifecycle", "provider"}
-
-
-def check_arguments(test, known, body, outermost=False):
-    """Every argument is known, at any depth, and none that is required is missing."""
-    given = {name for name in body if not name.startswith("__")} - (META if outermost else set())
-    nested = [(name, block) for name, value in body.items() if name in given and known["arguments"].get(name)
-              for block in value if isinstance(block, dict)]
-    for dynamic in body.get("dynamic", []):
-        nested += [(name, block["content"][0]) for name, block in dynamic.items()]
-    given = (given - {"dynamic"}) | {name for name, _ in nested}
-    test.assertEqual(given - known["arguments"].keys(), set(), "unknown")
-    test.assertEqual(set(known["required"]) - given, set(), "missing")
-    for name, block in nested:
-        if known["arguments"][name]:
-            check_arguments(test, known["arguments"][name], block)
 
 
 def storage_calls():
@@ -306,22 +167,3 @@ def storage_calls():
     files = [file for file in (REPOSITORY / "src" / "storage").rglob("*.rs")
              if "model" not in file.parts and not file.name.endswith("tests.rs")]
     return {call for file in files for call in re.findall(r"\.([a-z_]+)\(\)\s*\.bucket\(", file.read_text())}
-
-
-def actions(policy):
-    return {action for statement in json.loads(policy)["Statement"] for action in statement["Action"]}
-
-
-def parse(file):
-    with file.open() as text:
-        return need_module("hcl2").load(text)
-
-
-def blocks(content, what):
-    """Kind, name and body of each block with two labels."""
-    return [(kind, name, body) for entry in content.get(what, []) for kind, named in entry.items()
-            for name, body in named.items()]
-
-
-def modules(content):
-    return [(name, body) for entry in content.get("module", []) for name, body in entry.items()]

@@ -1,4 +1,4 @@
-//! docs/stores.md and SECURITY.md name tests and settings: they exist.
+//! docs/stores.md, docs/buckets.md and SECURITY.md name tests and settings: they exist.
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without should end it")]
 
 use std::collections::BTreeSet;
@@ -98,13 +98,12 @@ fn every_test_for_the_embedded_store_only_is_on_the_page_of_stores() {
     }
 }
 
-#[test]
-fn settings_on_the_page_of_stores_are_valid() {
+/// The settings of each store on a page are taken, once keys are added.
+fn check_settings(page: &str, expected: usize) {
     let folder = tempfile::tempdir().unwrap();
-    let page = stores_page();
     let blocks: Vec<_> =
         page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert_eq!(blocks.len(), 3);
+    assert_eq!(blocks.len(), expected);
     for block in blocks {
         let file = folder.path().join("partgate.toml");
         fs::write(&file, block).unwrap();
@@ -112,4 +111,15 @@ fn settings_on_the_page_of_stores_are_valid() {
             [("storage.access_key_id", "id".to_owned()), ("storage.secret_access_key", "s".to_owned())];
         Settings::load(Some(&file), &keys).unwrap_or_else(|error| panic!("{error}\n{block}"));
     }
+}
+
+#[test]
+fn settings_on_the_page_of_stores_are_valid() {
+    check_settings(&stores_page(), 3);
+}
+
+#[test]
+fn settings_on_the_page_of_buckets_are_valid() {
+    let page = fs::read_to_string(repository().join("docs/buckets.md")).unwrap();
+    check_settings(&page, 8);
 }

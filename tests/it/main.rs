@@ -8,6 +8,7 @@ mod architecture;
 mod chaos;
 mod docs;
 mod harness;
+mod operate;
 mod put;
 mod robust;
 mod serving;

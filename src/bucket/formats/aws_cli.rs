@@ -2,16 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::super::plan::Plan;
+use super::super::plan::{Plan, What};
 use super::{Format, comment, quoted};
 use crate::storage::{CorsRule, LifecycleRule};
 
 pub(super) fn of(plan: &Plan) -> String {
     let mut script = comment(plan, Format::AwsCli);
-    if !plan.cors.is_empty() {
-        script += &call(plan, "put-bucket-cors", "--cors-configuration", &cors(&plan.cors));
+    if plan.is_about(What::Cors) && !plan.cors.is_empty() {
+        let rules: Value = plan.cors.iter().map(CorsRule::to_json).collect();
+        let rules = json!({ "CORSRules": rules });
+        script += &call(plan, "put-bucket-cors", "--cors-configuration", &rules);
     }
-    if !plan.lifecycle.rules.is_empty() {
+    if plan.is_about(What::Lifecycle) && !plan.lifecycle.rules.is_empty() {
         let rules: Value = plan.lifecycle.rules.iter().map(LifecycleRule::to_json).collect();
         let mut arguments = vec![quoted(&json!({ "Rules": rules }).to_string())];
         if let Some(size) = &plan.lifecycle.minimum_transition_size {
@@ -24,14 +26,17 @@ pub(super) fn of(plan: &Plan) -> String {
             &arguments.join(" \\\n  "),
         );
     }
-    let block = plan.wanted.public_access_block;
-    let block = json!({
-        "BlockPublicAcls": block.block_public_acls,
-        "IgnorePublicAcls": block.ignore_public_acls,
-        "BlockPublicPolicy": block.block_public_policy,
-        "RestrictPublicBuckets": block.restrict_public_buckets,
-    });
-    script + &call(plan, "put-public-access-block", "--public-access-block-configuration", &block)
+    if plan.is_about(What::PublicAccessBlock) {
+        let block = plan.wanted.public_access_block;
+        let block = json!({
+            "BlockPublicAcls": block.block_public_acls,
+            "IgnorePublicAcls": block.ignore_public_acls,
+            "BlockPublicPolicy": block.block_public_policy,
+            "RestrictPublicBuckets": block.restrict_public_buckets,
+        });
+        script += &call(plan, "put-public-access-block", "--public-access-block-configuration", &block);
+    }
+    script
 }
 
 fn call(plan: &Plan, operation: &str, option: &str, value: &Value) -> String {
@@ -47,26 +52,4 @@ fn call_with(plan: &Plan, operation: &str, option: &str, arguments: &str) -> Str
         quoted(&wanted.region),
         quoted(&wanted.bucket),
     )
-}
-
-fn cors(rules: &[CorsRule]) -> Value {
-    let rules: Value = rules
-        .iter()
-        .map(|rule| {
-            let mut json = json!({
-                "AllowedOrigins": rule.allowed_origins,
-                "AllowedMethods": rule.allowed_methods,
-                "AllowedHeaders": rule.allowed_headers,
-                "ExposeHeaders": rule.expose_headers,
-            });
-            if let Some(id) = &rule.id {
-                json["ID"] = json!(id);
-            }
-            if let Some(seconds) = rule.max_age_seconds {
-                json["MaxAgeSeconds"] = json!(seconds);
-            }
-            json
-        })
-        .collect();
-    json!({ "CORSRules": rules })
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::plan::Plan;
+use super::super::plan::{Plan, What};
 use super::warnings;
 use crate::storage::{CorsRule, LifecycleRule};
 
@@ -13,20 +13,20 @@ const MAX_DESCRIPTION: usize = 1024;
 
 pub(super) fn of(plan: &Plan) -> String {
     let block = plan.wanted.public_access_block;
-    let mut properties = json!({
-        "BucketName": plan.wanted.bucket,
-        "PublicAccessBlockConfiguration": {
+    let mut properties = json!({ "BucketName": plan.wanted.bucket });
+    if plan.is_about(What::PublicAccessBlock) {
+        properties["PublicAccessBlockConfiguration"] = json!({
             "BlockPublicAcls": block.block_public_acls,
             "IgnorePublicAcls": block.ignore_public_acls,
             "BlockPublicPolicy": block.block_public_policy,
             "RestrictPublicBuckets": block.restrict_public_buckets,
-        },
-    });
-    if !plan.cors.is_empty() {
+        });
+    }
+    if plan.is_about(What::Cors) && !plan.cors.is_empty() {
         properties["CorsConfiguration"] =
             json!({ "CorsRules": plan.cors.iter().map(cors).collect::<Value>() });
     }
-    if !plan.lifecycle.rules.is_empty() {
+    if plan.is_about(What::Lifecycle) && !plan.lifecycle.rules.is_empty() {
         let rules: Value = plan.lifecycle.rules.iter().map(lifecycle).collect();
         properties["LifecycleConfiguration"] = json!({ "Rules": rules });
         if let Some(size) = &plan.lifecycle.minimum_transition_size {
@@ -60,19 +60,11 @@ fn description(plan: &Plan) -> String {
 }
 
 fn cors(rule: &CorsRule) -> Value {
-    let mut json = json!({
-        "AllowedOrigins": rule.allowed_origins,
-        "AllowedMethods": rule.allowed_methods,
-        "AllowedHeaders": rule.allowed_headers,
-        "ExposedHeaders": rule.expose_headers,
-    });
-    if let Some(id) = &rule.id {
-        json["Id"] = json!(id);
-    }
-    if let Some(seconds) = rule.max_age_seconds {
-        json["MaxAge"] = json!(seconds);
-    }
-    json
+    let from = rule.to_json();
+    let renamed = [("ID", "Id"), ("ExposeHeaders", "ExposedHeaders"), ("MaxAgeSeconds", "MaxAge")];
+    let same = ["AllowedOrigins", "AllowedMethods", "AllowedHeaders"].map(|name| (name, name));
+    let fields = renamed.into_iter().chain(same);
+    fields.filter_map(|(name, other)| Some((other.to_owned(), from.get(name)?.clone()))).collect()
 }
 
 /// CloudFormation has a form of its own for what S3 nests

@@ -2,21 +2,21 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::plan::Plan;
+use super::super::plan::{Plan, What};
 use super::{Format, comment};
-use crate::storage::{CorsRule, LifecycleRule};
+use crate::storage::LifecycleRule;
 
 pub(super) fn of(plan: &Plan) -> String {
     let mut blocks = vec![comment(plan, Format::Terraform)];
     let bucket = json!(plan.wanted.bucket);
-    if !plan.cors.is_empty() {
-        let rules: Vec<_> = plan.cors.iter().map(cors).collect();
+    if plan.is_about(What::Cors) && !plan.cors.is_empty() {
+        let rules: Vec<_> = plan.cors.iter().map(|rule| snake(&rule.to_json())).collect();
         blocks.push(resource(
             "aws_s3_bucket_cors_configuration",
             json!({ "bucket": bucket, "cors_rule": rules }),
         ));
     }
-    if !plan.lifecycle.rules.is_empty() {
+    if plan.is_about(What::Lifecycle) && !plan.lifecycle.rules.is_empty() {
         let rules: Vec<_> = plan.lifecycle.rules.iter().map(lifecycle).collect();
         let mut body = json!({ "bucket": bucket, "rule": rules });
         if let Some(size) = &plan.lifecycle.minimum_transition_size {
@@ -24,35 +24,23 @@ pub(super) fn of(plan: &Plan) -> String {
         }
         blocks.push(resource("aws_s3_bucket_lifecycle_configuration", body));
     }
-    let block = plan.wanted.public_access_block;
-    blocks.push(resource(
-        "aws_s3_bucket_public_access_block",
-        json!({
+    if plan.is_about(What::PublicAccessBlock) {
+        let block = plan.wanted.public_access_block;
+        let body = json!({
             "bucket": bucket,
             "block_public_acls": block.block_public_acls,
             "ignore_public_acls": block.ignore_public_acls,
             "block_public_policy": block.block_public_policy,
             "restrict_public_buckets": block.restrict_public_buckets,
-        }),
-    ));
+        });
+        blocks.push(resource("aws_s3_bucket_public_access_block", body));
+    }
     blocks.join("\n")
 }
 
 fn resource(kind: &str, body: Value) -> String {
     let body = body.as_object().map(|body| block(body, 1)).unwrap_or_default();
     format!("resource \"{kind}\" \"uploads\" {{\n{body}}}\n")
-}
-
-fn cors(rule: &CorsRule) -> Value {
-    let fields = [
-        ("id", rule.id.as_ref().map(|id| json!(id))),
-        ("allowed_origins", Some(json!(rule.allowed_origins))),
-        ("allowed_methods", Some(json!(rule.allowed_methods))),
-        ("allowed_headers", Some(json!(rule.allowed_headers))),
-        ("expose_headers", Some(json!(rule.expose_headers))),
-        ("max_age_seconds", rule.max_age_seconds.map(|seconds| json!(seconds))),
-    ];
-    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// The provider has S3's own form in other letters: names in snake case, lists as blocks that are repeated, and tags as
@@ -82,7 +70,7 @@ fn field(name: &str, value: &Value) -> (String, Value) {
             // Marked by its name as a map, which is written with `=`.
             ("tags".to_owned(), pairs.map(|(key, value)| (key, value.clone())).collect())
         }
-        (name, Value::Array(items)) => {
+        (name, Value::Array(items)) if items.iter().all(Value::is_object) => {
             let single = name.strip_suffix('s').unwrap_or(name);
             (snake_case(single), items.iter().map(snake).collect())
         }
@@ -130,7 +118,9 @@ fn block(fields: &Map<String, Value>, depth: usize) -> String {
 /// `terraform fmt` aligns lines that follow one another; a list or map on several lines stands apart.
 fn attributes_of(attributes: &[(&String, &Value)], indent: &str) -> String {
     let is_long = |value: &Value| matches!(value, Value::Array(_) | Value::Object(_));
-    let short: Vec<_> = attributes.iter().filter(|(_, value)| !is_long(value)).collect();
+    let mut short: Vec<_> = attributes.iter().filter(|(_, value)| !is_long(value)).collect();
+    // What a thing is called comes before what it is.
+    short.sort_by_key(|(name, _)| !["bucket", "id"].contains(&name.as_str()));
     let width = short.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let lines = short.iter().map(|(name, value)| format!("{indent}{name:width$} = {}\n", literal(value)));
     let mut groups = vec![lines.collect::<String>()];

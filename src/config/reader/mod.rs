@@ -1,5 +1,6 @@
 //! Takes settings one by one, and remembers what was wrong, what was used, and what nobody asked for.
 
+mod profile;
 mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +45,8 @@ pub enum Origin {
     Flag,
     /// A file of its own, which the setting `…_file` names: only for secrets.
     SecretFile(String),
+    /// The file that `storage.profile` names: what the store can do.
+    Profile(String),
 }
 
 /// A setting in force.

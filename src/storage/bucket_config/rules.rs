@@ -92,6 +92,20 @@ impl CorsRule {
             .build()
             .expect("origins and methods, which it needs, are set two lines above")
     }
+
+    /// The whole rule, in the words of `aws s3api put-bucket-cors`.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let names = |names: &[String]| (!names.is_empty()).then(|| Value::from(names));
+        object([
+            ("ID", self.id.as_deref().map(Value::from)),
+            ("AllowedOrigins", names(&self.allowed_origins)),
+            ("AllowedMethods", names(&self.allowed_methods)),
+            ("AllowedHeaders", names(&self.allowed_headers)),
+            ("ExposeHeaders", names(&self.expose_headers)),
+            ("MaxAgeSeconds", self.max_age_seconds.map(Value::from)),
+        ])
+    }
 }
 
 /// One rule of a bucket's lifecycle. What it says beside what we understand is kept, and written back as it was read.

@@ -69,6 +69,8 @@ contracts! {
         upload_that_is_taken_back_gets_no_more_urls
         committed_writes_are_seen_by_every_reader
         long_upload_id_of_storage_is_kept
+        restored_upload_comes_back_as_it_was_found
+        restoring_leaves_alone_what_is_there
     }
     store listing {
         list_is_newest_first_in_pages
@@ -126,6 +128,7 @@ contracts! {
         refused_reservation_changes_nothing
         closed_upload_reserves_nothing
         counters_are_forgotten_when_their_time_is_over
+        restored_stream_counts_with_what_it_holds
     }
     store access {
         key_comes_back_as_it_was_written

@@ -236,3 +236,9 @@ pub(super) async fn counters_are_forgotten_when_their_time_is_over(store: Store)
     assert_eq!(store.forget_counters(NOW + Duration::MICROSECOND).await.unwrap(), 1);
     assert_eq!(used(&store, "default", &["old", "later"]).await[2..], [0, 0, 2, 2 * SIZE]);
 }
+
+pub(super) async fn restored_stream_counts_with_what_it_holds(store: Store) {
+    let found = Upload { version: 2, ..opened(&stream(1)) };
+    assert_eq!(store.restore(&found, 3 * MIB).await.unwrap(), InsertOutcome::Inserted);
+    assert_eq!(used(&store, "default", &[]).await, [1, 3 * MIB]);
+}

@@ -202,3 +202,24 @@ pub(super) async fn long_upload_id_of_storage_is_kept(store: Store) {
     assert_eq!(loaded(&store, open.id).await, open);
     assert_eq!(store.owners(&[], &[S3UploadId(long)]).await.unwrap(), [open]);
 }
+
+pub(super) async fn restored_upload_comes_back_as_it_was_found(store: Store) {
+    let completed = in_state(&store, upload(1), State::Completed).await;
+    let found = [completed, opened(&upload(2))].map(|upload| Upload {
+        id: UploadId(Uuid::from_u128(upload.id.0.as_u128() + 10)),
+        version: 2,
+        ..upload
+    });
+    for found in found {
+        assert_eq!(store.restore(&found, 7).await.unwrap(), InsertOutcome::Inserted);
+        assert_eq!(loaded(&store, found.id).await, found);
+    }
+}
+
+pub(super) async fn restoring_leaves_alone_what_is_there(store: Store) {
+    let open = in_state(&store, upload(1), State::Open).await;
+    let found = open.completing(NOW).unwrap().completed(outcome(), NOW).unwrap();
+    assert_eq!(store.restore(&found, 0).await.unwrap(), InsertOutcome::Duplicate);
+    assert_eq!(loaded(&store, open.id).await, open);
+    assert_eq!(store.restore(&open, 0).await.unwrap(), InsertOutcome::Duplicate);
+}

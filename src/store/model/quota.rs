@@ -20,6 +20,22 @@ impl ModelStore {
         self.ask(Effect::Writes, text, move |tables| tables.insert(&upload, &quota)).await
     }
 
+    pub(in crate::store) async fn restore(
+        &self,
+        upload: &Upload,
+        held_bytes: u64,
+    ) -> Result<InsertOutcome, StoreError> {
+        let upload = upload.clone();
+        let act = move |tables: &mut Tables| {
+            let inserted = tables.insert(&upload, &Quota::default());
+            if inserted == InsertOutcome::Inserted {
+                let _ = tables.reserve(upload.id, held_bytes, &Quota::default());
+            }
+            inserted
+        };
+        self.ask(Effect::Writes, "restore".to_owned(), act).await
+    }
+
     pub(in crate::store) async fn reserve(
         &self,
         id: UploadId,

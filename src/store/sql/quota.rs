@@ -9,7 +9,7 @@ use super::super::quota::Usage;
 use super::super::rows;
 use super::super::values::{Row, values};
 use super::super::{Counter, InsertOutcome, OverQuota, Quota, Reserved, StoreError};
-use super::{INSERT, SqlStore, SqlTransaction};
+use super::{INSERT, SqlStore, SqlTransaction, UPDATE};
 use crate::upload::{Upload, UploadId};
 
 /// Summed in halves, because the sum may be more than the databases' integers hold.
@@ -76,6 +76,25 @@ pub(in crate::store) trait SqlQuota: SqlStore {
             return Ok(InsertOutcome::OverQuota(over));
         }
         transaction.write(INSERT, rows::new_columns(upload)).await?;
+        transaction.commit().await?;
+        Ok(InsertOutcome::Inserted)
+    }
+
+    /// In one transaction: nobody ever sees an upload that has nothing in storage yet.
+    async fn restore(&self, upload: &Upload, held_bytes: u64) -> Result<InsertOutcome, StoreError> {
+        let mut connection = self.writer().await?;
+        let mut transaction = Self::begin(&mut connection).await?;
+        let before = Upload { version: upload.version - 1, ..upload.clone() };
+        match transaction.write(INSERT, rows::new_columns(&before)).await {
+            Err(StoreError::Database(sqlx::Error::Database(error))) if error.is_unique_violation() => {
+                return Ok(InsertOutcome::Duplicate);
+            }
+            inserted => inserted?,
+        };
+        transaction.write(UPDATE, rows::changed_columns(upload)).await?;
+        // Only of an upload that takes parts: others hold nothing that a limit counts.
+        let raise = values![upload.id, rows::reserved_at_init(upload), held_bytes];
+        transaction.write(RAISE, raise).await?;
         transaction.commit().await?;
         Ok(InsertOutcome::Inserted)
     }

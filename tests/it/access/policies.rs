@@ -1,4 +1,5 @@
-//! The policies of infra/minio are enough for a gateway and its signer, and allow nothing else.
+//! The policies of infra/minio, and the actions that docs/buckets.md names for SeaweedFS, are enough for a gateway and
+//! its signer; the policies allow nothing else.
 
 use std::path::Path;
 
@@ -8,40 +9,45 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::api::support::{id, open, open_sized, send};
-use crate::harness::{Gateway, Options, bytes, limited_to, objects, part_size, parts};
+use crate::harness::{
+    Gateway, Options, TestStore, bytes, limited_to, objects, part_size, parts, reader_and_writer, sha256_hex,
+    writer,
+};
 
 /// The buckets of tests.
 const BUCKETS: &str = "arn:aws:s3:::test-*";
 
 /// Keys that may do what the policy of this file says, of the buckets of tests; none where the store takes no policies.
-async fn identity(file: &str) -> Option<Credentials> {
+async fn limited_by(file: &str) -> Option<Credentials> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("infra/minio").join(file);
     let policy = std::fs::read_to_string(path).unwrap().replace("arn:aws:s3:::uploads", BUCKETS);
     assert!(policy.contains(BUCKETS), "{policy}");
     limited_to(&policy).await
 }
 
-/// A gateway with both identities; none where the store takes no policies.
-async fn gateway() -> Option<Gateway> {
-    let mut options = Options::default();
-    for (names, file) in [
-        (["storage.access_key_id", "storage.secret_access_key", "storage.session_token"], "gateway.json"),
-        (
-            [
-                "storage.signer.access_key_id",
-                "storage.signer.secret_access_key",
-                "storage.signer.session_token",
-            ],
-            "signer.json",
-        ),
-    ] {
-        let keys = identity(file).await?;
-        let [id, secret, token] = names;
-        options = options
-            .with(id, keys.access_key_id())
-            .with(secret, keys.secret_access_key())
-            .with(token, keys.session_token().unwrap());
+/// The gateway's keys and the signer's as docs/buckets.md has them; none on the embedded store, which has one identity.
+async fn identities() -> Option<[Credentials; 2]> {
+    match TestStore::chosen() {
+        TestStore::Embedded => None,
+        TestStore::MinIo => Some([limited_by("gateway.json").await?, limited_by("signer.json").await?]),
+        TestStore::SeaweedFs => Some([reader_and_writer(), writer().await?]),
     }
+}
+
+/// A gateway with both identities.
+async fn gateway() -> Option<Gateway> {
+    let names = [
+        ["storage.access_key_id", "storage.secret_access_key", "storage.session_token"],
+        ["storage.signer.access_key_id", "storage.signer.secret_access_key", "storage.signer.session_token"],
+    ];
+    let options =
+        names.into_iter().zip(identities().await?).fold(Options::default(), |options, (names, keys)| {
+            let [id, secret, token] = names;
+            options
+                .with(id, keys.access_key_id())
+                .with(secret, keys.secret_access_key())
+                .with(token, keys.session_token().unwrap_or_default())
+        });
     Some(Gateway::start_with(options).await)
 }
 
@@ -62,7 +68,7 @@ async fn gateway_with_its_policy_does_everything() {
     // A small file, one in parts, and an empty one, each proven and read back.
     for (size, numbers) in [(100, &[1][..]), (parts(1) + 500, &[1, 2]), (0, &[])] {
         let data = bytes(91, size);
-        let sha256 = crate::harness::sha256_hex(&data);
+        let sha256 = sha256_hex(&data);
         let created = open(&gateway, &data, json!({"part_size": part_size(), "sha256": sha256})).await;
         if !numbers.is_empty() {
             send(&gateway, &created, &data, numbers).await;
@@ -74,13 +80,13 @@ async fn gateway_with_its_policy_does_everything() {
     // An abort, a file that was proven wrong, and a sweep over what is left.
     let aborted = open_sized(&gateway, parts(2)).await;
     gateway.call(Method::DELETE, &format!("/upload/{}", id(&aborted)), None).await.expect(204);
-    let wrong = json!({"sha256": crate::harness::sha256_hex(b"another file")});
+    let wrong = json!({"sha256": sha256_hex(b"another file")});
     let created = open(&gateway, b"this file", wrong).await;
     send(&gateway, &created, b"this file", &[1]).await;
     gateway.complete(id(&created)).await.problem(422, "checksum_mismatch");
     assert_eq!(objects(&gateway).await.len(), 3);
     let left = open_sized(&gateway, parts(2)).await;
-    gateway.clock.advance(std::time::Duration::from_secs(8 * 24 * 60 * 60));
+    gateway.clock.advance(time::Duration::days(8));
     gateway.sweep(SweepMode::Act).await;
     let status = gateway.get(&format!("/upload/{}/status", id(&left))).await.expect(200);
     assert_eq!(status["state"], "expired");
@@ -88,7 +94,7 @@ async fn gateway_with_its_policy_does_everything() {
 
 #[tokio::test]
 async fn gateway_changes_no_rules_and_makes_no_buckets() {
-    let (Some(gateway), Some(keys)) = (gateway().await, identity("gateway.json").await) else { return };
+    let (Some(gateway), Some(keys)) = (gateway().await, limited_by("gateway.json").await) else { return };
     let client = client(&gateway, keys);
     let refused = client.delete_bucket_lifecycle().bucket(&gateway.bucket).send().await.unwrap_err();
     assert_eq!(refused.raw_response().unwrap().status().as_u16(), 403);
@@ -100,7 +106,7 @@ async fn gateway_changes_no_rules_and_makes_no_buckets() {
 
 #[tokio::test]
 async fn signer_with_its_policy_may_only_put() {
-    let (Some(gateway), Some(keys)) = (gateway().await, identity("signer.json").await) else { return };
+    let (Some(gateway), Some(keys)) = (gateway().await, limited_by("signer.json").await) else { return };
     let created = open(&gateway, b"x", json!({})).await;
     send(&gateway, &created, b"x", &[1]).await;
     gateway.complete(id(&created)).await.expect(200);

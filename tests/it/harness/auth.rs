@@ -54,6 +54,10 @@ impl Http {
         Self { client: Client::builder().no_proxy().build().unwrap(), store_url: store_url.to_owned(), key }
     }
 
+    pub(super) fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// The same caller, who stays where they are sent from.
     pub(crate) fn without_redirects(&self) -> Self {
         let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());

@@ -1,11 +1,14 @@
 //! A gateway and its store in this process.
 
+use std::path::{Path, PathBuf};
+
 use partgate::app::{App, serve, service};
 use partgate::clock::{Clock, ManualClock};
 use partgate::config::Settings;
-use partgate::service::{SweepMode, SweepReport};
+use partgate::service::{RebuildCall, RebuildReport, SweepMode, SweepReport};
 use partgate::store::Migrations;
 use partgate_devstore::{DevStore, DevStoreConfig, Durability, RequestLog};
+use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
@@ -102,6 +105,46 @@ impl Gateway {
         (self.url, self.stop, self.server) = (url, stop, server);
     }
 
+    /// Stops the gateway and deletes its database; starts it anew on an empty one, with a new key where it wants one.
+    pub(crate) async fn lose_database(&mut self) {
+        self.replace_database(None).await;
+    }
+
+    /// A copy of the database as it is now, as a backup makes it.
+    pub(crate) async fn copy_database(&self) -> PathBuf {
+        let copy = self.data.path().join(format!("{}.db", Uuid::new_v4()));
+        let url = format!("sqlite://{}", self.database().display());
+        let mut database = SqliteConnection::connect(&url).await.unwrap();
+        let vacuum = format!("VACUUM INTO '{}'", copy.display());
+        sqlx::query(sqlx::AssertSqlSafe(vacuum)).execute(&mut database).await.unwrap();
+        database.close().await.unwrap();
+        copy
+    }
+
+    /// Stops the gateway, puts a copy of a database, or none, in the place of its own, and starts it anew.
+    pub(crate) async fn replace_database(&mut self, copy: Option<&Path>) {
+        self.stop.cancel();
+        (&mut self.server).await.unwrap();
+        for ending in ["", "-wal", "-shm"] {
+            let mut file = self.database().into_os_string();
+            file.push(ending);
+            // Without a writer there is no log beside it.
+            let _ = std::fs::remove_file(file);
+        }
+        if let Some(copy) = copy {
+            std::fs::copy(copy, self.database()).unwrap();
+        } else if self.http.has_key() {
+            let settings = settings(&self.options, &self.data, &self.place());
+            self.http = Http::new(&self.store_url, Some(key(&settings, self.clock.now()).await));
+        }
+        let (url, stop, server) = run(&self.options, &self.data, &self.place(), &self.clock).await;
+        (self.url, self.stop, self.server) = (url, stop, server);
+    }
+
+    fn database(&self) -> PathBuf {
+        self.data.path().join("gateway.db")
+    }
+
     /// Other settings, from the next restart on.
     pub(crate) fn change(&mut self, options: Options) {
         self.options = options;
@@ -124,6 +167,16 @@ impl Gateway {
         let clock = Clock::Manual(self.clock.clone());
         let (service, store) = service(&settings, clock, Migrations::Refuse).await.unwrap();
         let report = service.sweep(mode).await.unwrap();
+        store.close().await;
+        report
+    }
+
+    /// One rebuilding over the same database and bucket, as `partgate rebuild` does it, at the gateway's time.
+    pub(crate) async fn rebuild(&self, call: &RebuildCall) -> RebuildReport {
+        let settings = settings(&self.options, &self.data, &self.place());
+        let clock = Clock::Manual(self.clock.clone());
+        let (service, store) = service(&settings, clock, Migrations::Refuse).await.unwrap();
+        let report = service.rebuild(call, &mut |_, _| {}).await.unwrap();
         store.close().await;
         report
     }

@@ -13,6 +13,9 @@ use super::{ACCESS_KEY_ID, SECRET_ACCESS_KEY, TestStore};
 /// SeaweedFS knows it from its configuration; MinIO makes one when asked.
 pub(super) const WRITER: [&str; 2] = ["writer", "partgate-test-writer-secret"];
 
+/// SeaweedFS knows it too: whoever does all that a gateway does, and changes no bucket.
+pub(super) const READER_AND_WRITER: [&str; 2] = ["gateway", "partgate-test-gateway-secret"];
+
 /// The most that a signer of uploads needs.
 const PUT_ONLY: &str = r#"{"Version":"2012-10-17","Statement":[
     {"Effect":"Allow","Action":["s3:PutObject"],"Resource":["arn:aws:s3:::*"]}]}"#;
@@ -32,6 +35,11 @@ pub(crate) async fn temporary() -> Option<Credentials> {
         TestStore::MinIo => Some(assume_role(None).await),
         TestStore::Embedded | TestStore::SeaweedFs => None,
     }
+}
+
+/// Keys that SeaweedFS lets read, write and list.
+pub(crate) fn reader_and_writer() -> Credentials {
+    Credentials::new(READER_AND_WRITER[0], READER_AND_WRITER[1], None, None, "tests")
 }
 
 /// Keys that may do what this policy says; none where the store takes no policies.

@@ -16,7 +16,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use super::identities::WRITER;
+use super::identities::{READER_AND_WRITER, WRITER};
 use super::storage::client;
 use super::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 
@@ -213,14 +213,15 @@ fn seaweedfs(data: &Path, ports: &Ports) -> Invocation {
     (arguments, Vec::new())
 }
 
-/// The owner of everything, and one who may only write.
+/// The owner of everything, a gateway, and one who may only write.
 fn seaweedfs_identities(data: &Path) -> PathBuf {
     let identity = |[access_key, secret_key]: [&str; 2], actions: &[&str]| {
         let credentials = [json!({"accessKey": access_key, "secretKey": secret_key})];
         json!({"name": access_key, "credentials": credentials, "actions": actions})
     };
     let owner = identity([ACCESS_KEY_ID, SECRET_ACCESS_KEY], &["Admin", "Read", "List", "Tagging", "Write"]);
-    let config = json!({"identities": [owner, identity(WRITER, &["Write"])]});
+    let gateway = identity(READER_AND_WRITER, &["Read", "List", "Tagging", "Write"]);
+    let config = json!({"identities": [owner, gateway, identity(WRITER, &["Write"])]});
     let file = data.join("identities.json");
     std::fs::write(&file, config.to_string()).unwrap();
     file

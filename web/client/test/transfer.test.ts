@@ -171,6 +171,12 @@ test('what storage had before is hashed while others are sent, and a difference 
   }
 });
 
+test('a short last part says its size, for a gateway that does not know how large the file is', () => {
+  const upload = new Transfer({ grid: new Grid(15, 10), algorithm: 'none', lanes: new Lanes(6), giveUpAfterMs: 600_000 }, 0);
+  const sign = upload.next(0);
+  assert.deepEqual(sign.do === 'sign' && sign.parts, [1, { number: 2, size: 5 }]);
+});
+
 test('URLs that are about to expire are signed again, not used', () => {
   const upload = transfer(1, 'none', new Lanes(1));
   const sign = upload.next(0);

@@ -41,7 +41,7 @@ pub(super) async fn finish(
         check()?;
         let expected = expected(driver).await?;
         driver.parts.reporter.phase(Phase::Completing);
-        let request = request(driver, &expected, stored);
+        let request = request(&expected, stored);
         let refused = match complete(&driver.parts.gateway, driver.parts.upload_id, request).await {
             Ok(completion) => {
                 let proof = verify(&completion, &expected)?;
@@ -72,11 +72,11 @@ async fn explain(driver: &Driver, error: Error) -> Error {
     }
 }
 
-fn request(driver: &Driver, expected: &Expected, stored: Vec<StoredPart>) -> CompleteRequest {
-    let is_stream = driver.parts.supply.stream_totals().is_some();
+fn request(expected: &Expected, stored: Vec<StoredPart>) -> CompleteRequest {
     CompleteRequest {
         stored,
-        size: is_stream.then_some(expected.size_bytes),
+        // Also of a file: a gateway that has lost its database does not know how large it is.
+        size: Some(expected.size_bytes),
         sha256: expected.sha256.clone(),
         checksum: expected.full_object(),
     }

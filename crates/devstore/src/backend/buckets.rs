@@ -1,7 +1,7 @@
-//! Buckets and their CORS and lifecycle configurations.
+//! Buckets and their configurations: CORS, lifecycle, public access block.
 
 use s3s::dto::*;
-use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -204,6 +204,39 @@ pub(super) async fn delete_bucket_lifecycle(
 ) -> S3Result<S3Response<DeleteBucketLifecycleOutput>> {
     backend.set_document::<()>(&request.input.bucket, Document::Lifecycle, None).await?;
     Ok(S3Response::new(DeleteBucketLifecycleOutput::default()))
+}
+
+/// There are neither ACLs nor policies here, so nothing is public and the switches are only remembered.
+pub(super) async fn put_public_access_block(
+    backend: &Backend,
+    request: S3Request<PutPublicAccessBlockInput>,
+) -> S3Result<S3Response<PutPublicAccessBlockOutput>> {
+    let PutPublicAccessBlockInput { bucket, public_access_block_configuration: block, .. } = request.input;
+    backend.set_document(&bucket, Document::PublicAccessBlock, Some(&block)).await?;
+    Ok(S3Response::new(PutPublicAccessBlockOutput::default()))
+}
+
+pub(super) async fn get_public_access_block(
+    backend: &Backend,
+    request: S3Request<GetPublicAccessBlockInput>,
+) -> S3Result<S3Response<GetPublicAccessBlockOutput>> {
+    let block = backend.document(&request.input.bucket, Document::PublicAccessBlock).await?;
+    let block: PublicAccessBlockConfiguration = block.ok_or_else(|| {
+        // s3s has no name for this code, and so no status.
+        let code = S3ErrorCode::Custom("NoSuchPublicAccessBlockConfiguration".into());
+        let mut error = S3Error::with_message(code, "The public access block configuration was not found");
+        error.set_status_code(http::StatusCode::NOT_FOUND);
+        error
+    })?;
+    Ok(S3Response::new(GetPublicAccessBlockOutput { public_access_block_configuration: Some(block) }))
+}
+
+pub(super) async fn delete_public_access_block(
+    backend: &Backend,
+    request: S3Request<DeletePublicAccessBlockInput>,
+) -> S3Result<S3Response<DeletePublicAccessBlockOutput>> {
+    backend.set_document::<()>(&request.input.bucket, Document::PublicAccessBlock, None).await?;
+    Ok(S3Response::new(DeletePublicAccessBlockOutput::default()))
 }
 
 impl Backend {

@@ -92,6 +92,9 @@ operations! {
     buckets::get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput)
         -> GetBucketLifecycleConfigurationOutput;
     buckets::delete_bucket_lifecycle(DeleteBucketLifecycleInput) -> DeleteBucketLifecycleOutput;
+    buckets::put_public_access_block(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput;
+    buckets::get_public_access_block(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput;
+    buckets::delete_public_access_block(DeletePublicAccessBlockInput) -> DeletePublicAccessBlockOutput;
     objects::put_object(PutObjectInput) -> PutObjectOutput;
     objects::get_object(GetObjectInput) -> GetObjectOutput;
     objects::head_object(HeadObjectInput) -> HeadObjectOutput;

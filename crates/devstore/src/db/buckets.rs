@@ -15,6 +15,7 @@ pub(crate) struct Bucket {
 pub(crate) enum Document {
     Cors,
     Lifecycle,
+    PublicAccessBlock,
 }
 
 /// Adds a bucket; `false` if it was there already.
@@ -60,6 +61,11 @@ pub(crate) async fn set_document(
     let query = match document {
         Document::Cors => sqlx::query("UPDATE buckets SET cors = ? WHERE name = ?"),
         Document::Lifecycle => sqlx::query("UPDATE buckets SET lifecycle = ? WHERE name = ?"),
+        // A table of its own, because data directories of older versions have no such column.
+        Document::PublicAccessBlock => sqlx::query(
+            "INSERT INTO public_access_blocks (document, bucket) SELECT ?, name FROM buckets WHERE name = ? \
+             ON CONFLICT (bucket) DO UPDATE SET document = excluded.document",
+        ),
     };
     Ok(execute(connection, query.bind(json).bind(name)).await? == 1)
 }
@@ -73,6 +79,9 @@ pub(crate) async fn document(
     let query = match document {
         Document::Cors => sqlx::query_scalar("SELECT cors FROM buckets WHERE name = ?"),
         Document::Lifecycle => sqlx::query_scalar("SELECT lifecycle FROM buckets WHERE name = ?"),
+        Document::PublicAccessBlock => sqlx::query_scalar(
+            "SELECT document FROM buckets LEFT JOIN public_access_blocks ON bucket = name WHERE name = ?",
+        ),
     };
     query.bind(name).fetch_optional(connection).await
 }

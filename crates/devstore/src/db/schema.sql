@@ -8,6 +8,11 @@ CREATE TABLE IF NOT EXISTS buckets (
     lifecycle  TEXT
 ) STRICT;
 
+CREATE TABLE IF NOT EXISTS public_access_blocks (
+    bucket   TEXT PRIMARY KEY REFERENCES buckets (name) ON DELETE CASCADE,
+    document TEXT
+) STRICT;
+
 CREATE TABLE IF NOT EXISTS uploads (
     seq                INTEGER PRIMARY KEY,
     s3_upload_id       TEXT NOT NULL UNIQUE,

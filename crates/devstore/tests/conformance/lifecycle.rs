@@ -3,8 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::types::{
-    AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, ExpirationStatus, LifecycleRule,
-    LifecycleRuleFilter,
+    AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, ExpirationStatus, LifecycleExpiration,
+    LifecycleRule, LifecycleRuleAndOperator, LifecycleRuleFilter, NoncurrentVersionExpiration, Tag,
+    Transition, TransitionStorageClass,
 };
 use tempfile::{TempDir, tempdir};
 
@@ -52,6 +53,28 @@ async fn the_configuration_comes_back_and_can_be_deleted() {
     assert_eq!(rule.abort_incomplete_multipart_upload().unwrap().days_after_initiation(), Some(3));
     space.s3.delete_bucket_lifecycle().bucket(&space.bucket).send().await.unwrap();
     assert_eq!(code(get().await), "NoSuchLifecycleConfiguration");
+}
+
+#[tokio::test]
+async fn rules_that_are_not_executed_come_back_as_they_were() {
+    let space = space().await;
+    let tag = Tag::builder().key("keep").value("no").build().unwrap();
+    let and = LifecycleRuleAndOperator::builder().prefix("logs/").tags(tag).object_size_greater_than(1_000);
+    let moved = Transition::builder().days(30).storage_class(TransitionStorageClass::Glacier);
+    let rule = LifecycleRule::builder()
+        .id("logs")
+        .status(ExpirationStatus::Enabled)
+        .filter(LifecycleRuleFilter::builder().and(and.build()).build())
+        .expiration(LifecycleExpiration::builder().days(90).build())
+        .transitions(moved.build())
+        .noncurrent_version_expiration(NoncurrentVersionExpiration::builder().noncurrent_days(7).build())
+        .build()
+        .unwrap();
+    let configuration = BucketLifecycleConfiguration::builder().rules(rule.clone()).build().unwrap();
+    let put = space.s3.put_bucket_lifecycle_configuration().bucket(&space.bucket);
+    assert_eq!(code(put.lifecycle_configuration(configuration).send().await), "OK");
+    let got = space.s3.get_bucket_lifecycle_configuration().bucket(&space.bucket).send().await.unwrap();
+    assert_eq!(got.rules(), [rule]);
 }
 
 #[tokio::test]

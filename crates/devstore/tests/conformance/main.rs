@@ -15,5 +15,6 @@ mod listing;
 mod multipart;
 mod objects;
 mod presigned;
+mod public_access;
 mod request_log;
 mod support;

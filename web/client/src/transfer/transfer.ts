@@ -308,8 +308,16 @@ export class Transfer {
     if (!allHashed && !idle && due.length < limit) return [];
     return due.map((number) => {
       const checksum = this.checksums.get(number);
-      return checksum === undefined ? number : { number, checksum };
+      const item = { number, ...(checksum === undefined ? {} : { checksum }), ...this.#shortSize(number) };
+      return Object.keys(item).length === 1 ? number : item;
     });
+  }
+
+  /** The size of a short last part: a gateway that has lost its database does not know how large the file is. */
+  #shortSize(number: number): { size?: number } {
+    const { grid } = this.setup;
+    const size = grid.length(number);
+    return grid.totalParts === 1 || size === grid.partSize ? {} : { size };
   }
 
   #takeUnreported(): StoredPart[] {
@@ -428,6 +436,7 @@ export class Transfer {
       number,
       ...(etag === null ? {} : { etag }),
       ...(checksum === undefined ? {} : { checksum }),
+      ...this.#shortSize(number),
     });
     const usual = this.#usualPartMs;
     this.#usualPartMs = usual === null ? tookMs : usual * (1 - NEWEST_WEIGHT) + tookMs * NEWEST_WEIGHT;

@@ -110,8 +110,7 @@ impl Transfer {
             number,
             etag,
             checksum: self.checksums.get(&number).cloned(),
-            size: (self.read_sizes.contains_key(&number) && size_bytes != self.setup.part_size_bytes)
-                .then_some(size_bytes),
+            size: self.short_size(number),
         });
         let usual = self
             .usual_part_time

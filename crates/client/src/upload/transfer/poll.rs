@@ -133,9 +133,10 @@ impl Transfer {
             .collect()
     }
 
-    /// The size to declare: only of a stream's short last part.
-    fn short_size(&self, number: u32) -> Option<u64> {
-        self.read_sizes.get(&number).copied().filter(|size| *size != self.setup.part_size_bytes)
+    /// The size to declare: only of a short last part. A gateway that has lost its database does not know how large the
+    /// file is.
+    pub(super) fn short_size(&self, number: u32) -> Option<u64> {
+        Some(self.size_bytes(number)).filter(|size| *size != self.setup.part_size_bytes)
     }
 
     fn take_unreported(&mut self) -> Vec<partgate_api::StoredPart> {
