@@ -33,6 +33,15 @@ class Manifests(unittest.TestCase):
                     location = f"{schemas}/v{version}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
                     run(kubeconform, "-strict", "-skip", FOREIGN, "-schema-location", location, file)
 
+    def test_the_values_of_the_readme_are_taken(self):
+        text = (CHART / "README.md").read_text()
+        values = text.partition("$ cat values.yaml\n")[2].partition("$ helm install")[0]
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "values.yaml")
+            file.write_text(values)
+            kinds = {kind for kind, _ in objects(file)}
+        self.assertIn("Ingress", kinds)
+
     def test_the_full_values_switch_everything_on(self):
         kinds = {kind for kind, _ in objects(FULL)}
         wanted = {"Deployment", "Service", "Ingress", "PodDisruptionBudget", "HorizontalPodAutoscaler", "ConfigMap",
