@@ -7,6 +7,7 @@ mod api;
 mod architecture;
 mod chaos;
 mod docs;
+mod doctor;
 mod harness;
 mod operate;
 mod put;

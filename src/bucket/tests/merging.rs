@@ -132,7 +132,7 @@ fn any_cors_rule() -> impl Strategy<Value = CorsRule> {
     let id = prop::sample::select(vec!["a", "b", CORS_RULE_ID, ""]);
     let methods = prop::sample::subsequence(&["GET", "PUT", "HEAD", "DELETE"], 1..4);
     let expose = some(&["ETag", "x-amz-version-id"]);
-    (id, prop::sample::select(&origins), methods, some(&["*", "content-type"]), expose, any::<Option<u16>>())
+    (id, prop::sample::select(origins.to_vec()), methods, some(&["*", "content-type"]), expose, any::<Option<u16>>())
         .prop_map(|(id, origin, methods, headers, expose, age)| CorsRule {
             id: Some(id.to_owned()).filter(|id| !id.is_empty()),
             allowed_origins: vec![origin.to_owned()],

@@ -29,6 +29,12 @@ pub(crate) async fn writer() -> Option<Credentials> {
     }
 }
 
+/// Keys that may do what these statements of a policy say, on MinIO.
+pub(crate) async fn minio_identity(statements: &str) -> Credentials {
+    let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
+    assume_role(Some(&policy)).await
+}
+
 /// Keys for a quarter of an hour that may do what the store's own may; none where the store has no such thing.
 pub(crate) async fn temporary() -> Option<Credentials> {
     match TestStore::chosen() {

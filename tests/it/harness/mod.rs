@@ -22,7 +22,7 @@ pub(crate) use fleet::Fleet;
 pub(crate) use gateway::{
     ACCESS_KEY_ID, EMBEDDED_BUCKET, Gateway, Options, SECRET_ACCESS_KEY, behind_faults, behind_faults_with,
 };
-pub(crate) use identities::{limited_to, reader_and_writer, temporary, writer};
+pub(crate) use identities::{limited_to, minio_identity, reader_and_writer, temporary, writer};
 pub(crate) use requests::{Answer, bytes, init, put_part};
 pub(crate) use storage::{multiparts, objects, reap, s3};
 pub(crate) use stores::{TestStore, embedded_only, find as find_program, part_size, parts};

@@ -186,6 +186,8 @@ fn minio(data: &Path, ports: &Ports) -> Invocation {
         ("MINIO_ROOT_USER", ACCESS_KEY_ID.to_owned()),
         ("MINIO_ROOT_PASSWORD", SECRET_ACCESS_KEY.to_owned()),
         ("MINIO_BROWSER", "off".to_owned()),
+        // Unset, it takes signatures for any region.
+        ("MINIO_SITE_REGION", "us-east-1".to_owned()),
         // Its own janitor takes incomplete uploads after a day unless told otherwise.
         ("MINIO_API_STALE_UPLOADS_EXPIRY", "336h".to_owned()),
     ];

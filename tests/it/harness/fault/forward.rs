@@ -144,6 +144,7 @@ pub(super) fn operation(method: &Method, path: &str, query: Option<&str>) -> &'s
     match (is_object, method.as_str()) {
         (false, "HEAD") => "HeadBucket",
         (false, "GET") if has("uploads") => "ListMultipartUploads",
+        (false, "GET") if has("lifecycle") => "GetBucketLifecycleConfiguration",
         (true, "POST") if has("uploads") => "CreateMultipartUpload",
         (true, "POST") if has("uploadId") => "CompleteMultipartUpload",
         (true, "DELETE") if has("uploadId") => "AbortMultipartUpload",

@@ -1,0 +1,49 @@
+//! An examination that is stopped, or whose storage goes away under it.
+
+use std::process::Command;
+
+use super::*;
+use crate::harness::{FaultProxy, Gateway};
+
+/// What can be in the bucket at that moment: nothing yet, a multipart upload, its parts, an object.
+const MOMENTS: [&str; 4] = ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "GetObject"];
+
+/// The set-up of a gateway that reaches its store, as its clients do, through a proxy.
+async fn behind_proxy(gateway: &Gateway) -> (FaultProxy, Setup) {
+    let proxy = FaultProxy::start().await;
+    proxy.forward_to(&gateway.store_url);
+    let setup = healthy::bucket_of(gateway).await.with("storage.endpoint", &proxy.url);
+    (proxy, setup)
+}
+
+#[tokio::test]
+async fn interrupted_examination_leaves_nothing_behind() {
+    for moment in MOMENTS {
+        let gateway = Gateway::start().await;
+        let (proxy, setup) = behind_proxy(&gateway).await;
+        let hold = proxy.hold_answer(moment);
+        let (_settings, child) = setup.spawn(&["doctor", "--json"]);
+        hold.arrived().await;
+        let pid = child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-s", "INT", &pid]).status().unwrap().success());
+        hold.release();
+        let output = setup.outcome(child).await;
+        assert_eq!(output.status.code(), Some(130), "{moment}");
+        healthy::assert_empty(&gateway).await;
+    }
+}
+
+#[tokio::test]
+async fn storage_that_goes_away_is_told_in_bounded_time() {
+    let gateway = Gateway::start().await;
+    let (proxy, setup) = behind_proxy(&gateway).await;
+    let hold = proxy.hold_request("CompleteMultipartUpload");
+    let (_settings, child) = setup.spawn(&["doctor", "--json"]);
+    hold.arrived().await;
+    proxy.go_away().await;
+    let report = Report::of(&setup.outcome(child).await);
+    assert_ne!(report.blamed().len(), 0);
+    assert_ne!(report.verdict_of("permission.complete"), "good");
+    // What it could not take back it does not call gone.
+    assert_ne!(report.verdict_of("leftovers"), "good");
+}
