@@ -113,4 +113,5 @@ class Running(unittest.TestCase):
     def test_a_bad_setting_ends_the_migration(self):
         job, environment = self.container(MINIMAL, ("Job", "gate-partgate-migration"))
         settings = environment | self.IDENTITY | {"PARTGATE_UPLOADS__LIFETYME": "7d"}
-        run(partgate(), *job, settings=settings, expect=2)
+        with self.assertRaisesRegex(AssertionError, "ended with 2:(?s:.*)did you mean uploads.lifetime"):
+            run(partgate(), *job, settings=settings)
