@@ -63,13 +63,16 @@ from_wheel() {
 from_debian() {
   local tool=$1 package=$2 program=$3 folder=$tools/debian-$2
   if [[ ! -x $folder/$program ]]; then
-    [[ $(type -P apt-get) && $(type -P dpkg) ]] || { skip "$tool" "it is taken from Debian's package $package"; return; }
+    [[ $(type -P apt-get) && $(type -P dpkg) ]] || { skip "$tool" "it is taken from Debian's $package"; return; }
     mkdir -p "$folder"
     attempt "$tool" bash -c 'cd "$1" && { apt-get download "$2" || { apt-get update && apt-get download "$2"; }; } &&
       dpkg -x ./*.deb . && rm ./*.deb' bash "$folder" "$package" || return 0
   fi
   # What it links to is not installed along.
-  if ldd "$folder/$program" | grep --quiet 'not found'; then skip "$tool" "this machine lacks a library of it"; return; fi
+  if ldd "$folder/$program" | grep --quiet 'not found'; then
+    skip "$tool" "this machine lacks a library of it"
+    return
+  fi
   ln -sfn "$folder/$program" "$tools/bin/$tool"
   echo "tools: $tool of Debian's $package ok"
 }

@@ -78,7 +78,8 @@ def minio(folder):
 
 def seaweedfs(folder, arguments):
     """`weed` with these arguments, on ports of its own."""
-    names = [name for kind in ("s3", "master", "filer", "volume", "admin") for name in (f"{kind}.port", f"{kind}.port.grpc")]
+    kinds = ("s3", "master", "filer", "volume", "admin")
+    names = [name for kind in kinds for name in (f"{kind}.port", f"{kind}.port.grpc")]
     ports = dict(zip(names, free_ports(len(names))))
     sockets = [f"-{kind}.localSocket={folder / kind}.sock" for kind in ("s3", "filer")]
     command = [str(need("weed")), *arguments, "-s3.port.iceberg=0", "-s3.port.lance=0", *sockets,
@@ -124,7 +125,8 @@ class Postgres:
         self._script.stdin.write("start\n")
         self._expect_ok()
         server = f"postgres://postgres@127.0.0.1:{port}/postgres"
-        run(programs / "psql", server, "-c", "CREATE ROLE partgate LOGIN", "-c", "CREATE DATABASE partgate OWNER partgate")
+        statements = ("CREATE ROLE partgate LOGIN", "CREATE DATABASE partgate OWNER partgate")
+        run(programs / "psql", server, *(word for statement in statements for word in ("-c", statement)))
         self.address = f"127.0.0.1:{port}"
         self.url = f"postgres://partgate:hunter2@{self.address}/partgate"
 
@@ -143,10 +145,12 @@ class Gateway(servers.Server):
     """`partgate serve` with an environment that somebody else wrote; where it listens and logs is ours to say."""
 
     def __init__(self, name, folder, settings, arguments=("serve",)):
+        # Before anything is changed, the gateway has to be content with all of it.
+        effective = run(partgate(), "config", settings=settings)
         self.settings = settings | {"PARTGATE_LISTEN": "127.0.0.1:0", "PARTGATE_LOG__FORMAT": "json"}
         # Where its metrics are: beside the API, unless the settings want them elsewhere.
         self.operations = None
-        if "PARTGATE_OPERATIONS__LISTEN" in settings:
+        if re.search(r"^operations\.listen = ", effective, re.MULTILINE):
             address = "127.0.0.1:%d" % free_ports(1)[0]
             self.settings["PARTGATE_OPERATIONS__LISTEN"] = address
             self.operations = f"http://{address}"
@@ -177,6 +181,23 @@ def nginx(folder, configuration, port):
     command = [str(need("nginx")), "-p", str(folder), "-e", str(folder / "nginx.error"), "-c", str(file)]
     run(*command, "-t")
     return Listening(command, f"http://127.0.0.1:{port}", folder / "nginx.log")
+
+
+def metrics(gateway):
+    """What Prometheus reads from a gateway whose metrics are apart."""
+    return text_of(gateway.operations + "/metrics")
+
+
+def text_of(url):
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return answer.read().decode()
+
+
+def send(method, url, body, content_type):
+    """The JSON of an answer that is no error."""
+    request = urllib.request.Request(url, body, {"content-type": content_type}, method=method)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
 
 
 def upload(gateway_url, file, token=""):

@@ -1,63 +1,17 @@
-"""infra/kubernetes/partgate: what the chart makes is what Kubernetes takes, and starts gateways that work."""
+"""infra/kubernetes/partgate: what it makes is what Kubernetes takes, and what cannot work is refused."""
 
-import functools
 import json
-import shutil
 import tempfile
 import tomllib
 import unittest
 from pathlib import Path
 
 import stack
-from support import INFRA, REPOSITORY, lacking, need, need_module, partgate, run
-
-CHART = INFRA / "kubernetes" / "partgate"
-VALUES = sorted((CHART / "ci").glob("*.yaml"))
-# The oldest version that the chart is for, and the newest that there are schemas of (scripts/kubernetes_schemas.py).
-VERSIONS = ("1.30.0", "1.37.0")
-OPERATOR = "monitoring.coreos.com/v1"
-# Of the Prometheus operator, whose schemas nobody here has.
-FOREIGN = "ServiceMonitor,PrometheusRule"
-MINIMAL, FULL, TRIAL = (CHART / "ci" / f"{name}-values.yaml" for name in ("minimal", "full", "made-secret"))
-
-
-def helm(*arguments):
-    return run(need("helm"), *arguments)
-
-
-@functools.cache
-def manifest(values, *arguments):
-    return helm("template", "gate", CHART, "--values", values, "--api-versions", OPERATOR, *arguments)
-
-
-@functools.cache
-def objects(values, *arguments):
-    """What the chart makes, by kind and name. Objects of hooks are told apart by their names."""
-    parsed = need_module("yaml").safe_load_all(manifest(values, *arguments))
-    return {(each["kind"], each["metadata"]["name"]): each for each in parsed if each}
-
-
-def notes(*arguments):
-    """What a person reads after an installation. helm tells it to those only who have a cluster."""
-    with tempfile.TemporaryDirectory() as folder:
-        chart = Path(shutil.copytree(CHART, Path(folder, "partgate")))
-        (chart / "templates" / "NOTES.txt").rename(chart / "notes.txt")
-        (chart / "templates" / "notes.yaml").write_text('notes: {{ tpl (.Files.Get "notes.txt") . | toJson }}')
-        shown = helm("template", "gate", chart, "--show-only", "templates/notes.yaml", *arguments)
-    return need_module("yaml").safe_load(shown)["notes"]
-
-
-def pods(values):
-    """The templates of pods, by the kind and name of what makes them."""
-    return {key: each["spec"]["template"] for key, each in objects(values).items() if key[0] in ("Deployment", "Job")}
-
-
-def deployment(values):
-    return objects(values)["Deployment", "gate-partgate"]["spec"]
-
-
-def is_selected(selector, template):
-    return selector.items() <= template["metadata"]["labels"].items()
+from chart import (
+    CHART, FOREIGN, FULL, MINIMAL, OPERATOR, TRIAL, VALUES, VERSIONS,
+    deployment, helm, is_selected, manifest, notes, objects, pods,
+)
+from support import INFRA, REPOSITORY, lacking, need, need_module, run
 
 
 class Manifests(unittest.TestCase):
@@ -79,10 +33,19 @@ class Manifests(unittest.TestCase):
                     location = f"{schemas}/v{version}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
                     run(kubeconform, "-strict", "-skip", FOREIGN, "-schema-location", location, file)
 
+    def test_the_values_of_the_readme_are_taken(self):
+        text = (CHART / "README.md").read_text()
+        values = text.partition("$ cat values.yaml\n")[2].partition("$ helm install")[0]
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "values.yaml")
+            file.write_text(values)
+            kinds = {kind for kind, _ in objects(file)}
+        self.assertIn("Ingress", kinds)
+
     def test_the_full_values_switch_everything_on(self):
         kinds = {kind for kind, _ in objects(FULL)}
-        wanted = {"Deployment", "Service", "Ingress", "PodDisruptionBudget", "HorizontalPodAutoscaler", "ConfigMap", "Job",
-                  "ServiceAccount", "NetworkPolicy", "ServiceMonitor", "PrometheusRule"}
+        wanted = {"Deployment", "Service", "Ingress", "PodDisruptionBudget", "HorizontalPodAutoscaler", "ConfigMap",
+                  "Job", "Pod", "ServiceAccount", "NetworkPolicy", "ServiceMonitor", "PrometheusRule"}
         self.assertEqual(kinds, wanted)
         self.assertIn("Secret", {kind for kind, _ in objects(TRIAL)})
 
@@ -139,7 +102,8 @@ class Manifests(unittest.TestCase):
         backend = made["Ingress", "gate-partgate"]["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
         service = made["Service", backend["name"]]
         self.assertIn(backend["port"]["name"], {port["name"] for port in service["spec"]["ports"]})
-        self.assertEqual(made["HorizontalPodAutoscaler", "gate-partgate"]["spec"]["scaleTargetRef"]["name"], "gate-partgate")
+        scaled = made["HorizontalPodAutoscaler", "gate-partgate"]["spec"]["scaleTargetRef"]
+        self.assertIn((scaled["kind"], scaled["name"]), made)
 
     def test_only_readiness_depends_on_others(self):
         container, = deployment(MINIMAL)["template"]["spec"]["containers"]
@@ -153,6 +117,8 @@ class Manifests(unittest.TestCase):
                     if kind == "Service" and selector.items() <= each["metadata"]["labels"].items()]
         service, = services
         self.assertEqual(service["spec"]["ports"][0]["name"], monitor["endpoints"][0]["port"])
+        job = service["metadata"]["labels"][monitor["jobLabel"]]
+        self.assertIn(f'job="{job}"', (INFRA / "prometheus" / "alerts.yml").read_text())
 
     def test_the_rules_and_the_dashboard_are_those_of_the_repository(self):
         yaml = need_module("yaml")
@@ -204,11 +170,13 @@ class Manifests(unittest.TestCase):
                           ("Secret", volume["secret"]["secretName"]))
             annotations = made[kind, name]["metadata"]["annotations"]
             self.assertEqual(annotations["helm.sh/hook"], "pre-install,pre-upgrade")
-            self.assertLess(int(annotations["helm.sh/hook-weight"]), int(job["metadata"]["annotations"]["helm.sh/hook-weight"]))
+            weights = [each["helm.sh/hook-weight"] for each in (annotations, job["metadata"]["annotations"])]
+            self.assertLess(*map(int, weights))
         self.assertNotIn("serviceAccountName", job["spec"]["template"]["spec"])
         # And what it reads is what the gateways read.
-        self.assertEqual(made["ConfigMap", "gate-partgate-migration"]["data"], made["ConfigMap", "gate-partgate"]["data"])
-        self.assertEqual(made["Secret", "gate-partgate-migration"]["stringData"], made["Secret", "gate-partgate"]["stringData"])
+        for kind, content in (("ConfigMap", "data"), ("Secret", "stringData")):
+            ours, theirs = made[kind, "gate-partgate-migration"], made[kind, "gate-partgate"]
+            self.assertEqual(ours[content], theirs[content])
 
     def test_no_secret_is_outside_of_the_secret(self):
         secrets = objects(TRIAL)["Secret", "gate-partgate"]["stringData"]
@@ -265,7 +233,8 @@ class Refused(unittest.TestCase):
                 self.assertIn(reason, self.refusal("--values", MINIMAL, "--set", change))
 
     def test_a_database_that_gateways_cannot_share(self):
-        self.assertIn("need PostgreSQL", self.refusal("--values", TRIAL, "--set", "secrets.values.database=sqlite://file"))
+        refusal = self.refusal("--values", TRIAL, "--set", "secrets.values.database=sqlite://file")
+        self.assertIn("need PostgreSQL", refusal)
 
     def test_no_values_at_all(self):
         self.assertIn("repository", self.refusal())
@@ -277,101 +246,3 @@ class Refused(unittest.TestCase):
         except AssertionError as refused:
             return str(refused)
         return "nothing was refused"
-
-
-class Running(unittest.TestCase):
-    """What the chart hands to its containers, in a folder here instead of a pod."""
-
-    # What the keys of the Secret are that an administrator makes.
-    SECRETS = {
-        "auth.token_secrets": "k1:7d2ab1c4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718",
-        "auth.issuers.app.secret": "an issuer's secret that nobody else knows",
-        "storage.secret_access_key": stack.SECRET_ACCESS_KEY,
-        "access-key-id": stack.ACCESS_KEY_ID,
-    }
-    # The stand-ins for what a cluster would have: our store, whose only identity this is.
-    STORE = {
-        "PARTGATE_STORAGE__REGION": "us-east-1",
-        "PARTGATE_STORAGE__BUCKET": stack.BUCKET,
-        "PARTGATE_STORAGE__PUBLIC_ENDPOINT": "",
-    }
-    IDENTITY = {
-        "PARTGATE_STORAGE__ACCESS_KEY_ID": stack.ACCESS_KEY_ID,
-        "PARTGATE_STORAGE__SECRET_ACCESS_KEY": stack.SECRET_ACCESS_KEY,
-    }
-
-    @classmethod
-    def setUpClass(cls):
-        cls.root = Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="partgate-helm-")))
-        cls.postgres = stack.Postgres()
-        cls.addClassCleanup(cls.postgres.stop)
-        cls.store = stack.servers.store(partgate(), cls.root)
-        cls.addClassCleanup(cls.store.stop)
-
-    def setUp(self):
-        self.folder = self.root / self.id().rsplit(".", 1)[1]
-        self.folder.mkdir()
-
-    def container(self, values, key):
-        """Arguments and environment of the container of a Deployment or Job, its volumes being folders of ours."""
-        spec = pods(values)[key]["spec"]
-        container, = spec["containers"]
-        volumes = {volume["name"]: volume for volume in spec["volumes"]}
-        places = {}
-        for mount in container["volumeMounts"]:
-            folder = self.folder / key[1] / mount["name"]
-            folder.mkdir(parents=True)
-            for name, text in self.files(values, volumes[mount["name"]]).items():
-                (folder / name).write_text(text)
-            places[mount["mountPath"]] = str(folder)
-        environment = {each["name"]: self.value(each) for each in container["env"]}
-        environment = {name: stack.replaced(value, places) for name, value in environment.items()}
-        return container["args"], environment | self.STORE | {"PARTGATE_STORAGE__ENDPOINT": self.store.url}
-
-    def files(self, values, volume):
-        made = objects(values)
-        if "configMap" in volume:
-            return made.get(("ConfigMap", volume["configMap"]["name"]), {}).get("data", {})
-        secret = made.get(("Secret", volume["secret"]["secretName"]), {"stringData": self.SECRETS})["stringData"]
-        secret = secret | {"database": self.postgres.url}
-        return {item["path"]: secret[item["key"]] for item in volume["secret"]["items"]}
-
-    def value(self, variable):
-        return self.SECRETS[variable["valueFrom"]["secretKeyRef"]["key"]] if "valueFrom" in variable else variable["value"]
-
-    def start(self, values, extra):
-        arguments, environment = self.container(values, ("Deployment", "gate-partgate"))
-        if "--no-migrate" in arguments:
-            job, its_environment = self.container(values, ("Job", "gate-partgate-migration"))
-            run(partgate(), *job, settings=its_environment | extra)
-        environment |= extra | {"PARTGATE_OPERATIONS__LISTEN": "chosen by Gateway"}
-        gateway = stack.Gateway(values.stem, self.folder, environment, arguments)
-        self.addCleanup(gateway.stop)
-        self.assertEqual(gateway.readiness(), {"status": "ready", "database": "ok", "storage": "ok"})
-        return gateway
-
-    def upload(self, gateway, tenant="default"):
-        file = stack.payload(self.folder)
-        uploaded = stack.upload(gateway.url, file, gateway.key(tenant))
-        self.assertEqual(uploaded["size"], file.stat().st_size)
-        return uploaded
-
-    def test_the_minimal_values_start_a_gateway(self):
-        # The role of its service account is found by the AWS provider chain, for which there is nothing here.
-        self.upload(self.start(MINIMAL, self.IDENTITY))
-
-    def test_a_trial_starts_a_gateway_that_migrates_by_itself(self):
-        signer = {"PARTGATE_STORAGE__SIGNER__ACCESS_KEY_ID": stack.ACCESS_KEY_ID}
-        uploaded = self.upload(self.start(TRIAL, signer))
-        self.assertTrue(uploaded["key"].startswith("partgate/"))
-
-    def test_the_full_values_start_a_gateway(self):
-        # The embedded store knows no keys of KMS.
-        gateway = self.start(FULL, {"PARTGATE_STORAGE__SSE": "", "PARTGATE_STORAGE__KMS_KEY_ID": ""})
-        uploaded = self.upload(gateway, "acme")
-        self.assertTrue(uploaded["key"].startswith("up/acme/"))
-
-    def test_a_bad_setting_ends_the_migration(self):
-        job, environment = self.container(MINIMAL, ("Job", "gate-partgate-migration"))
-        settings = environment | self.IDENTITY | {"PARTGATE_UPLOADS__LIFETYME": "7d"}
-        run(partgate(), *job, settings=settings, expect=2)

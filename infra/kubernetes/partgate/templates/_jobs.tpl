@@ -1,4 +1,4 @@
-{{/* What the pods of all jobs have. */}}
+{{/* What the pods of migration and doctor have. */}}
 {{- define "partgate.jobPod" -}}
 restartPolicy: Never
 automountServiceAccountToken: false
