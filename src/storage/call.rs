@@ -1,4 +1,5 @@
-//! What every call to storage has around it: its span, its metrics, its error in our words.
+//! What every call to storage has around it that uploads and the sweep make: its span, its metrics, its error in our
+//! words.
 
 use std::time::{Instant, SystemTime};
 
@@ -14,8 +15,8 @@ use tracing::Instrument as _;
 use super::{StorageError, StorageErrorKind};
 use crate::trace;
 
-/// Waits for what was sent to storage. Invariant: every call to storage goes through here, by S3's name of its
-/// operation, so that none is missing in metrics and traces.
+/// Waits for what was sent to storage. Invariant: every call that a gateway makes for uploads goes through here, by S3's
+/// name of its operation, so that none is missing in metrics and traces. What commands ask once is not counted.
 ///
 /// # Errors
 /// [`StorageError`].
