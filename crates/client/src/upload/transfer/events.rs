@@ -105,7 +105,6 @@ impl Transfer {
         self.furthest.remove(&number);
         self.last_progress = now;
         self.concurrency.part_stored();
-        let size_bytes = self.size_bytes(number);
         self.unreported.push(StoredPart {
             number,
             etag,
