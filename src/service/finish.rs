@@ -5,7 +5,7 @@
 
 use std::sync::atomic::AtomicU64;
 
-use super::complete::{check_declaration, expected_checksum};
+use super::complete::{check_declaration, expected_checksum, is_whole};
 use super::read_back::ReadBack;
 use super::refresh::is_ours;
 use super::{Service, ServiceError};
@@ -130,10 +130,9 @@ impl Service {
     async fn records_of_completing(&self, upload: &Upload) -> Result<Vec<PartRecord>, ServiceError> {
         let kind = upload.spec.checksum_algorithm;
         let records = self.store.parts(upload.id, kind).await?;
-        let is_whole = upload.plan.total_parts().is_none_or(|total| total as usize == records.len())
-            && records.iter().all(|record| record.etag.is_some());
+        let is_usable = is_whole(upload, &records) && records.iter().all(|record| record.etag.is_some());
         let (Some(s3_upload_id), Transfer::Multipart, false) =
-            (&upload.s3_upload_id, upload.spec.transfer, is_whole)
+            (&upload.s3_upload_id, upload.spec.transfer, is_usable)
         else {
             return Ok(records);
         };
@@ -200,6 +199,8 @@ impl Service {
                 }
                 self.storage_of(upload)?.put_empty(upload).await
             }
+            // Put together already, with parts that nobody knows any more: the object at the key tells.
+            (Transfer::Multipart, Some(_)) if !is_whole(upload, records) => Ok(()),
             (Transfer::Multipart, Some(s3_upload_id)) => {
                 let parts: Vec<_> = records.iter().filter_map(completed_part).collect();
                 self.storage_of(upload)?.complete_multipart(upload, s3_upload_id, &parts, expected).await

@@ -4,7 +4,7 @@ use partgate::service::{RebuildCall, SweepMode};
 use time::Duration;
 
 use super::*;
-use crate::harness::{multiparts, objects};
+use crate::harness::{checksum, multiparts, objects};
 
 /// A gateway with an older copy of its database: an upload of each kind that was open then is completed by now, and
 /// others were begun and completed since.
@@ -45,6 +45,24 @@ async fn clients_go_on_with_an_older_copy() {
     open.send_parts(&gateway, vec![json!(3)]).await;
     gateway.complete(&open.id).await.expect(200);
     open.assert_downloads(&gateway).await;
+}
+
+#[tokio::test]
+async fn checksums_of_some_parts_are_not_taken_for_the_files() {
+    let mut gateway = Gateway::start().await;
+    let kind = "crc64nvme";
+    let open = json!({ "checksum_algorithm": kind });
+    let file = File::send(&gateway, parts(2) + 500, &[], open).await;
+    let checksums: Vec<_> = file.data.chunks(part_size()).map(|chunk| checksum(kind, chunk)).collect();
+    let items = [1, 2, 3].map(|number: usize| json!({ "number": number, "checksum": checksums[number - 1] }));
+    file.send_parts(&gateway, items.to_vec()).await;
+    // What the copy knows is two of the three parts.
+    gateway.post(&file.path("parts"), json!({ "stored": items[..2] })).await.expect(200);
+    let copy = gateway.copy_database().await;
+    gateway.complete(&file.id).await.expect(200);
+    gateway.replace_database(Some(&copy)).await;
+    gateway.complete(&file.id).await.expect(200);
+    file.assert_downloads(&gateway).await;
 }
 
 #[tokio::test]

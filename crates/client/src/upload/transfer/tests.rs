@@ -156,6 +156,16 @@ fn four_parts_are_in_flight_lowest_number_first() {
 }
 
 #[test]
+fn a_short_last_part_says_its_size() {
+    let mut bench = Bench::of_parts(0);
+    bench.transfer = Transfer::new(setup(Grid::new(PART + 4, PART)), bench.now);
+    bench.settle();
+    [1, 2].into_iter().for_each(|number| bench.store(number));
+    let Command::Finished(stored) = bench.settle() else { panic!() };
+    assert_eq!(stored.iter().map(|part| part.size).collect::<Vec<_>>(), [None, Some(4)]);
+}
+
+#[test]
 fn all_stored_is_finished_with_what_was_not_reported() {
     let mut bench = Bench::of_parts(6);
     let finished = loop {
