@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use partgate::config::Settings;
-use partgate::doctor::{self, Finding, FoundProfile, Health, Report, Verdict};
+use partgate::doctor::{self, FoundProfile, Health, Paint, Report};
 use time::OffsetDateTime;
 
 use super::output::{print_json, print_line};
@@ -31,7 +31,8 @@ pub(crate) async fn run(args: DoctorArgs) -> Result<(), CliError> {
     if args.json {
         print_json(&report);
     } else {
-        print(&report, &settings);
+        let paint = if std::io::stdout().is_terminal() { Paint::Colours } else { Paint::Plain };
+        print_line(report.to_text(&settings.storage.profile, paint).trim_end());
     }
     if stop.is_cancelled() {
         return Err(CliError::Interrupted);
@@ -56,44 +57,4 @@ fn store_name(settings: &Settings) -> String {
     let connection = &settings.storage.connection;
     let endpoint = connection.endpoint.as_deref().unwrap_or("Amazon S3");
     format!("{endpoint} (bucket {})", connection.bucket)
-}
-
-fn print(report: &Report, settings: &Settings) {
-    let is_terminal = std::io::stdout().is_terminal();
-    let width = report.findings.iter().map(|finding| finding.check.name().len()).max().unwrap_or(0);
-    for finding in &report.findings {
-        print_finding(finding, width, is_terminal);
-    }
-    let lines = report.profile.lines_against(&settings.storage.profile);
-    if !lines.is_empty() {
-        print_line("\nThe store differs from what the settings say. In the section [storage]:");
-        lines.iter().for_each(|line| print_line(&format!("  {line}")));
-    }
-    let count = |verdict| report.findings.iter().filter(|finding| finding.verdict == verdict).count();
-    let (bad, warnings) = (count(Verdict::Bad), count(Verdict::Warning));
-    print_line(&match report.verdict {
-        Health::Healthy => "\nhealthy".to_owned(),
-        Health::Warnings => format!("\nworks, with {warnings} warnings"),
-        Health::Sick => format!("\nsick: {bad} things do not work, {warnings} warnings"),
-    });
-}
-
-fn print_finding(finding: &Finding, width: usize, is_terminal: bool) {
-    let (sign, colour) = match finding.verdict {
-        Verdict::Good => ("ok", "32"),
-        Verdict::Note => ("note", "36"),
-        Verdict::Warning => ("warn", "33"),
-        Verdict::Bad => ("BAD", "31"),
-        Verdict::Skipped => ("-", "90"),
-    };
-    let sign = format!("{sign:<4}");
-    let sign = if is_terminal { format!("\u{1b}[{colour}m{sign}\u{1b}[0m") } else { sign };
-    print_line(&format!("{sign}  {:<width$}  {}", finding.check.name(), finding.found));
-    let indent = " ".repeat(width + 8);
-    if matches!(finding.verdict, Verdict::Bad | Verdict::Warning) {
-        print_line(&format!("{indent}why: {}", finding.why));
-    }
-    if !finding.mend.is_empty() {
-        print_line(&format!("{indent}mend: {}", finding.mend));
-    }
 }

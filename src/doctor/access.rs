@@ -86,7 +86,7 @@ pub(super) async fn ask_for(
     let mut connection = bench.settings.connection.clone();
     change(&mut connection);
     let settings = StorageSettings { connection, ..bench.settings.clone() };
-    let refused = |words: String| Silence::Unreachable(words);
+    let refused = |words: String| Silence::Unsigned(words);
     let storage = Storage::connect(settings).await.map_err(|error| refused(error.to_string()))?;
     let url = storage.sign_get(file, "attachment", window(Clock::System.now())).await;
     let url = url.map_err(|error| refused(error.to_string()))?;

@@ -138,7 +138,7 @@ impl Bench {
         let item = (part.number, part.said_bytes, part.checksum);
         let signed = self.storage.sign_parts(upload, id, &[item], window(Clock::System.now())).await;
         let (mut signed, _) = signed.map_err(unsigned)?;
-        let signed = signed.pop().ok_or_else(|| Silence::Unreachable("nothing was signed".to_owned()))?;
+        let signed = signed.pop().ok_or_else(|| Silence::Unsigned("nothing was signed".to_owned()))?;
         self.put(&signed.url, [signed.headers, part.headers].concat(), part.body).await
     }
 
@@ -278,5 +278,5 @@ pub(super) fn window(now: OffsetDateTime) -> UrlWindow {
 }
 
 fn unsigned(error: StorageError) -> Silence {
-    Silence::Unreachable(error.to_string())
+    Silence::Unsigned(error.to_string())
 }

@@ -1,5 +1,7 @@
 //! The database: reachable, and its schema up to date.
 
+use std::path::Path;
+
 use super::Check::Database;
 use super::report::Findings;
 use crate::causes::causes;
@@ -10,8 +12,7 @@ use crate::store::{DatabaseKind, Migrations, Store, StoreError};
 pub(super) async fn check(settings: &Settings, findings: &Findings) -> Option<Store> {
     let url = settings.database.expose();
     if let Some(file) = missing_file(url) {
-        let found = format!("the file {file} is not there yet; `partgate serve` makes it");
-        findings.note(Database, found, "run `partgate migrate`, or set database if it should be elsewhere");
+        missing(file, findings);
         return None;
     }
     let opened = Store::open(url, settings.database_connections, Migrations::Refuse).await;
@@ -45,12 +46,29 @@ fn good(url: &str, findings: &Findings) {
     }
 }
 
+/// SQLite makes files, and no folders.
+fn missing(file: &Path, findings: &Findings) {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (file, place) = (file.display(), folder.display());
+    if folder.is_dir() {
+        let found = format!("the file {file} is not there yet; `partgate serve` makes it");
+        findings.note(Database, found, "run `partgate migrate`, or set database if it should be elsewhere");
+    } else {
+        let found = format!("neither the file {file} nor its folder is there");
+        findings.bad(
+            Database,
+            found,
+            format!("make the folder {place}, or set database to a file elsewhere"),
+        );
+    }
+}
+
 /// The file of a SQLite database that is not there. Opening it would make it, and the doctor changes nothing.
-fn missing_file(url: &str) -> Option<&str> {
+fn missing_file(url: &str) -> Option<&Path> {
     let file = url.strip_prefix("sqlite:")?;
     let file = file.strip_prefix("//").unwrap_or(file).split('?').next()?;
     let is_file = !file.is_empty() && file != ":memory:";
-    (is_file && !std::path::Path::new(file).exists()).then_some(file)
+    Some(Path::new(file)).filter(|file| is_file && !file.exists())
 }
 
 fn mend(error: &StoreError) -> &'static str {

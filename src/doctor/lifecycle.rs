@@ -14,7 +14,7 @@ const MEND: &str = "run `partgate bucket apply` (`partgate bucket plan` shows wh
 enum Judgement {
     /// These end uploads that are still wanted.
     TooSoon(Vec<String>),
-    /// No rule cleans up below these prefixes.
+    /// No rule cleans up there.
     Missing(Vec<String>),
     /// What nobody finishes is taken away in time.
     Covered,
@@ -56,7 +56,7 @@ pub(super) async fn check(storage: &Storage, settings: &Settings, findings: &Fin
 fn judge(wanted: &[AbortRule], rules: &[LifecycleRule]) -> Judgement {
     let too_soon: Vec<_> = wanted.iter().flat_map(|wanted| too_soon(wanted, rules)).collect();
     let missing = wanted.iter().filter(|wanted| !is_covered(wanted, rules));
-    let missing: Vec<_> = missing.map(|wanted| wanted.prefix.clone()).collect();
+    let missing: Vec<_> = missing.map(|wanted| under(&wanted.prefix)).collect();
     match (too_soon.is_empty(), missing.is_empty()) {
         (false, _) => Judgement::TooSoon(too_soon),
         (true, false) => Judgement::Missing(missing),
@@ -74,13 +74,17 @@ fn too_soon(wanted: &AbortRule, rules: &[LifecycleRule]) -> Vec<String> {
     let sooner = days.filter(|(_, days)| *days < i32::from(wanted.lifetime_days));
     let words = sooner.map(|(rule, days)| {
         format!(
-            "the rule {:?} aborts uploads under {:?} after {days} days, and they may take {} days",
+            "the rule {:?} aborts uploads {} after {days} days, and they may take {} days",
             rule.id().unwrap_or_default(),
-            rule.prefix(),
+            under(rule.prefix()),
             wanted.lifetime_days
         )
     });
     words.collect()
+}
+
+fn under(prefix: &str) -> String {
+    if prefix.is_empty() { "of the whole bucket".to_owned() } else { format!("under {prefix}") }
 }
 
 fn is_covered(wanted: &AbortRule, rules: &[LifecycleRule]) -> bool {
@@ -100,14 +104,13 @@ fn tell(judgement: Judgement, findings: &Findings) {
                 "{MEND}; a rule of somebody else's you have to change by hand, or shorten uploads.lifetime"
             ),
         ),
-        Judgement::Missing(prefixes) => findings.warning(
-            Lifecycle,
-            format!(
-                "no rule aborts incomplete uploads under {}",
-                prefixes.iter().map(|prefix| format!("{prefix:?}")).collect::<Vec<_>>().join(", ")
-            ),
-            MEND,
-        ),
+        Judgement::Missing(prefixes) => {
+            findings.warning(
+                Lifecycle,
+                format!("no rule aborts incomplete uploads {}", prefixes.join(", ")),
+                MEND,
+            );
+        }
         Judgement::Covered => {
             findings.good(Lifecycle, "incomplete uploads are aborted, later than uploads.lifetime")
         }
@@ -134,10 +137,10 @@ mod tests {
     #[test]
     fn rules_are_judged_by_the_soonest() {
         let judge = |rules: &[LifecycleRule]| judge(&[wanted("in/")], rules);
-        assert_eq!(judge(&[]), Judgement::Missing(vec!["in/".to_owned()]));
+        assert_eq!(judge(&[]), Judgement::Missing(vec!["under in/".to_owned()]));
         assert_eq!(judge(&[rule("", 8)]), Judgement::Covered);
         assert_eq!(judge(&[rule("in/", 7)]), Judgement::Covered);
-        assert_eq!(judge(&[rule("other/", 8)]), Judgement::Missing(vec!["in/".to_owned()]));
+        assert_eq!(judge(&[rule("other/", 8)]), Judgement::Missing(vec!["under in/".to_owned()]));
         assert!(matches!(judge(&[rule("", 6), rule("in/", 8)]), Judgement::TooSoon(_)));
         assert!(matches!(judge(&[rule("in/acme/", 1), rule("in/", 8)]), Judgement::TooSoon(_)));
         assert_eq!(judge(&[rule("other/", 1), rule("in/", 8)]), Judgement::Covered);

@@ -20,6 +20,7 @@ mod profile;
 mod reach;
 mod report;
 mod sample;
+mod text;
 mod urls;
 mod wire;
 
@@ -30,13 +31,14 @@ use tokio_util::sync::CancellationToken;
 pub use check::Check;
 pub use profile::FoundProfile;
 pub use report::{Finding, Health, Report, Verdict};
+pub use text::Paint;
 
 use crate::config::Settings;
 use crate::storage::StorageSetupError;
 use crate::store::Store;
 use bench::{Bench, Leftovers};
 use permissions::Rights;
-use report::Findings;
+use report::{End, Findings};
 
 /// All checks together; each call of storage has a shorter limit of its own.
 const TIME_LIMIT: Duration = Duration::from_secs(90);
@@ -68,18 +70,17 @@ pub async fn examine(settings: &Settings, stop: &CancellationToken) -> Report {
             None => findings.skip(&[Check::Orphans], "the database cannot be asked, see database"),
         }
     };
-    let unreached = tokio::select! {
-        done = tokio::time::timeout(TIME_LIMIT, checks) => match done {
-            Ok(()) => findings.cause(),
-            Err(_) => "it took too long".to_owned(),
-        },
-        () = stop.cancelled() => "the doctor was stopped".to_owned(),
+    let end = tokio::select! {
+        done = tokio::time::timeout(TIME_LIMIT, checks) => {
+            if done.is_ok() { End::Whole } else { End::TookTooLong }
+        }
+        () = stop.cancelled() => End::Stopped,
     };
     if let Some(bench) = &bench {
         let cleared = tokio::time::timeout(CLEARING_LIMIT, bench.clear()).await;
         leftovers(bench, cleared.ok(), &findings);
     }
-    findings.report(profile, &unreached)
+    findings.report(profile, end)
 }
 
 /// Looks at what costs little and writes nothing, as a gateway does when it starts: what somebody should act on.
@@ -260,10 +261,13 @@ fn leftovers(bench: &Bench, left: Option<Leftovers>, findings: &Findings) {
         }
         Some(left) => {
             let (objects, multiparts) = (left.objects.len(), left.multiparts.len());
-            // Where a permission is missing, that is the cause, and named.
-            findings.note(
+            let is_denied = |check| findings.verdict(check) == Some(Verdict::Bad);
+            // Where a permission is missing, that is what is wrong, and named.
+            let is_explained = is_denied(Check::PermissionDelete) || is_denied(Check::PermissionAbort);
+            findings.add(
                 Check::Leftovers,
-                format!("{objects} objects and {multiparts} multipart uploads could not be removed"),
+                if is_explained { Verdict::Note } else { Verdict::Warning },
+                format!("not removed: {objects} objects, {multiparts} multipart uploads"),
                 format!("remove what is {place} by other means"),
             );
         }

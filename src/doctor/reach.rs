@@ -2,7 +2,7 @@
 
 use reqwest::Client;
 
-use super::Check::{self, Endpoint, PublicEndpoint, Tls};
+use super::Check::{self, Credentials, Endpoint, PublicEndpoint, Tls};
 use super::report::Findings;
 use super::wire::{Answer, Request, Silence};
 use crate::storage::Connection;
@@ -37,10 +37,12 @@ pub(super) async fn check(connection: &Connection, http: &Client, findings: &Fin
             tell_silence(check, connection, silence, findings);
         }
     }
-    tls(&endpoint, &public_endpoint, findings);
-    let endpoint = answer.ok();
-    let public_endpoint = public_answer.map_or_else(|| endpoint.clone(), Result::ok);
-    Reached { endpoint, public_endpoint }
+    let answer = answer.ok();
+    let public_answer = public_answer.map_or_else(|| answer.clone(), Result::ok);
+    if answer.is_some() && public_answer.is_some() {
+        tls(&endpoint, &public_endpoint, findings);
+    }
+    Reached { endpoint: answer, public_endpoint: public_answer }
 }
 
 /// Says what keeps us from an endpoint, under the name of the cause.
@@ -49,6 +51,11 @@ pub(super) fn tell_silence(check: Check, connection: &Connection, silence: &Sile
     let address =
         if check == PublicEndpoint { public_endpoint_of(connection) } else { endpoint_of(connection) };
     match silence {
+        Silence::Unsigned(words) => findings.bad(
+            Credentials,
+            words,
+            "set storage.access_key_id and storage.secret_access_key, or give this machine an AWS identity",
+        ),
         Silence::Unresolved(words) => findings.bad(
             check,
             format!("the host of {setting}, {address}, cannot be found: {words}"),

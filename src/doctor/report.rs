@@ -80,6 +80,17 @@ pub struct Report {
     pub profile: FoundProfile,
 }
 
+/// How an examination ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// All was looked at that could be.
+    Whole,
+    /// Time was up.
+    TookTooLong,
+    /// Somebody stopped it.
+    Stopped,
+}
+
 /// Collects findings while checks run side by side. Cheap to clone; clones share one list.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Findings(Arc<Mutex<Vec<Finding>>>);
@@ -159,14 +170,22 @@ impl Findings {
     }
 
     /// The report; checks that were not reached are told as such.
-    pub(super) fn report(&self, profile: FoundProfile, unreached: &str) -> Report {
-        self.skip(Check::ALL, unreached);
+    pub(super) fn report(&self, profile: FoundProfile, end: End) -> Report {
+        self.skip(
+            Check::ALL,
+            &match end {
+                End::Whole => self.cause(),
+                End::TookTooLong => "it took too long".to_owned(),
+                End::Stopped => "the doctor was stopped".to_owned(),
+            },
+        );
         let findings = self.so_far();
         let has = |verdict| findings.iter().any(|finding| finding.verdict == verdict);
         let verdict = match (has(Verdict::Bad), has(Verdict::Warning)) {
             (true, _) => Health::Sick,
-            (false, true) => Health::Warnings,
-            (false, false) => Health::Healthy,
+            (false, false) if end == End::Whole => Health::Healthy,
+            // Who has not looked at everything cannot say that it is healthy.
+            (false, _) => Health::Warnings,
         };
         Report { verdict, findings, profile }
     }
@@ -174,5 +193,52 @@ impl Findings {
     /// A check that panicked has written whole findings all the same.
     fn lock(&self) -> MutexGuard<'_, Vec<Finding>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_word_stands_and_consequences_are_skipped() {
+        let findings = Findings::default();
+        findings.good(Check::Endpoint, "answers");
+        findings.bad(Check::Credentials, "403", "set them");
+        findings.skip(Check::ALL, "x");
+        findings.bad(Check::Bucket, "late", "never told");
+        let report = findings.report(FoundProfile::default(), End::Whole);
+        assert_eq!(report.verdict, Health::Sick);
+        assert_eq!(report.findings.len(), Check::ALL.len());
+        let verdicts: Vec<_> =
+            report.findings.iter().filter(|finding| finding.verdict != Verdict::Skipped).collect();
+        assert_eq!(
+            verdicts.iter().map(|finding| finding.check).collect::<Vec<_>>(),
+            [Check::Endpoint, Check::Credentials]
+        );
+    }
+
+    #[test]
+    fn what_was_not_reached_names_its_cause_and_is_not_healthy() {
+        let findings = Findings::default();
+        findings.bad(Check::Database, "gone", "");
+        findings.bad(Check::Region, "wrong", "");
+        assert_eq!(findings.cause(), "see region");
+        let stopped = Findings::default().report(FoundProfile::default(), End::Stopped);
+        assert_eq!(stopped.verdict, Health::Warnings);
+        let found = &stopped.findings[0].found;
+        assert_eq!(found, "not looked at: the doctor was stopped");
+    }
+
+    #[test]
+    fn json_has_the_names_of_checks_and_verdicts() {
+        let findings = Findings::default();
+        findings.warning(Check::PermissionListUploads, "403", "allow it");
+        let json = serde_json::to_value(findings.report(FoundProfile::default(), End::Whole)).unwrap();
+        assert_eq!(json["verdict"], "warnings");
+        let told =
+            json["findings"].as_array().unwrap().iter().find(|told| told["verdict"] == "warning").unwrap();
+        assert_eq!(told["check"], "permission.list_uploads");
+        assert_eq!(json["profile"], serde_json::json!({}));
     }
 }

@@ -13,8 +13,12 @@ use crate::clock::Clock;
 
 /// How long a connection is waited for.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long an answer is waited for, with the body of the largest part that is sent here.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long an answer is waited for.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same after a part of some MiB, which has to get through a person's line first.
+const PART_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bodies from here on count as such, bytes.
+const LARGE_BYTES: usize = 1024 * 1024;
 /// Of an answer's body so much is read, bytes: S3's errors are far smaller.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 /// What of storage's own words is shown, characters.
@@ -24,7 +28,6 @@ const MAX_WORDS: usize = 200;
 pub(super) fn client() -> Result<Client, String> {
     Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(REQUEST_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .build()
@@ -44,6 +47,8 @@ pub(super) struct Answer {
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Silence {
+    /// Nothing was sent: there is nothing to sign it with.
+    Unsigned(String),
     /// The host's name has no address.
     Unresolved(String),
     /// The certificate is refused.
@@ -55,7 +60,9 @@ pub(super) enum Silence {
 impl Silence {
     pub(super) fn words(&self) -> &str {
         match self {
-            Self::Unresolved(words) | Self::Tls(words) | Self::Unreachable(words) => words,
+            Self::Unsigned(words) | Self::Unresolved(words) | Self::Tls(words) | Self::Unreachable(words) => {
+                words
+            }
         }
     }
 }
@@ -74,7 +81,8 @@ impl<'a> Request<'a> {
     }
 
     pub(super) async fn send(self, client: &Client) -> Result<Answer, Silence> {
-        let mut request = client.request(self.method.clone(), self.url);
+        let timeout = if self.body.len() < LARGE_BYTES { ANSWER_TIMEOUT } else { PART_TIMEOUT };
+        let mut request = client.request(self.method.clone(), self.url).timeout(timeout);
         for (name, value) in self.headers {
             request = request.header(name, value);
         }
