@@ -74,3 +74,19 @@ async fn minio_without_its_own_setting_is_told_the_setting() {
     assert_eq!(finding.verdict, "warning");
     assert!(finding.mend.contains("MINIO_API_STALE_UPLOADS_EXPIRY"), "{finding:?}");
 }
+
+#[tokio::test]
+async fn what_is_named_bucket_apply_mends() {
+    if !has_rules() {
+        return;
+    }
+    let gateway = Gateway::start().await;
+    let setup = Setup::of(&gateway);
+    healthy::set_cors(&gateway, "http://somebody.example", &[]).await;
+    let apply: &[&str] = &["partgate bucket apply"];
+    let expected = [Blame::bad("cors", apply), Blame::warning("lifecycle", apply)];
+    setup.examine().await.assert_blames("a bucket that nobody set up", &expected);
+    let applied = setup.run(&["bucket", "apply", "--yes"]).await;
+    assert_eq!(applied.status.code(), Some(0), "{}", String::from_utf8_lossy(&applied.stderr));
+    setup.examine().await.assert_blames("after bucket apply", &[]);
+}

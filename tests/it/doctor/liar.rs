@@ -115,7 +115,9 @@ impl Store {
         let answer = match self.instead(&asked) {
             Some(refusal) => refusal,
             // What is never read is not remembered either, where it only announces what will come.
-            None if asked.has("uploads") && self.forgets_unread(&mut asked) => self.do_all_the_same(asked).await,
+            None if asked.has("uploads") && self.forgets_unread(&mut asked) => {
+                self.do_all_the_same(asked).await
+            }
             None => {
                 let answer = self.pass(&asked).await;
                 match self.allows(&asked, &answer) {
