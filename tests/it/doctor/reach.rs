@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::harness::{ACCESS_KEY_ID, EMBEDDED_BUCKET, Gateway, SECRET_ACCESS_KEY};
+use crate::harness::{ACCESS_KEY_ID, EMBEDDED_BUCKET, Gateway, SECRET_ACCESS_KEY, embedded_only};
 
 /// Nobody listens there: below the ports that a system gives out, and of a service that died out.
 const CLOSED: &str = "http://127.0.0.1:9";
@@ -39,6 +39,7 @@ async fn twin(servers: &mut JoinSet<()>, data: &tempfile::TempDir) -> String {
 
 #[tokio::test]
 async fn endpoint_that_does_not_answer_is_named_and_nothing_else() {
+    embedded_only!("what answers is no store, or another one");
     let gateway = Gateway::start().await;
     let setup = healthy::bucket_of(&gateway).await;
     let mut servers = JoinSet::new();
@@ -62,6 +63,7 @@ async fn endpoint_that_does_not_answer_is_named_and_nothing_else() {
 
 #[tokio::test]
 async fn public_endpoint_that_clients_cannot_use_is_named_and_nothing_else() {
+    embedded_only!("what answers is no store, or another one");
     let gateway = Gateway::start().await;
     let setup = healthy::bucket_of(&gateway).await;
     let mut servers = JoinSet::new();

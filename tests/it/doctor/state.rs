@@ -25,6 +25,7 @@ async fn older_database(file: &std::path::Path) -> String {
 
 #[tokio::test]
 async fn database_that_cannot_be_used_is_named() {
+    embedded_only!("the database is the same whatever the store is");
     let gateway = Gateway::start().await;
     let setup = healthy::bucket_of(&gateway).await;
     let folder = tempfile::tempdir().unwrap();
@@ -58,6 +59,7 @@ async fn database_that_cannot_be_used_is_named() {
 
 #[tokio::test]
 async fn examination_does_not_touch_the_schema() {
+    embedded_only!("the database is the same whatever the store is");
     let gateway = Gateway::start().await;
     let folder = tempfile::tempdir().unwrap();
     let older = older_database(&folder.path().join("older.db")).await;
@@ -77,6 +79,7 @@ async fn examination_does_not_touch_the_schema() {
 
 #[tokio::test]
 async fn postgresql_is_looked_at_too() {
+    embedded_only!("the database is the same whatever the store is");
     let Some(server) = Postgres::shared() else { return };
     let gateway = Gateway::start().await;
     let setup = healthy::bucket_of(&gateway).await.with("database", server.create_database().await);
