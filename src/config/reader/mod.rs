@@ -120,7 +120,8 @@ impl Reader {
         let unreadable = |error: config::ConfigError| ConfigError::Unreadable(error.to_string());
         let tree = builder.build().and_then(|config| config.collect()).map_err(unreadable)?;
         for (name, value) in tree {
-            if *origin == Origin::Environment && NOT_SETTINGS.contains(&name.as_str()) {
+            let is_section = matches!(value.kind, ValueKind::Table(_));
+            if *origin == Origin::Environment && NOT_SETTINGS.contains(&name.as_str()) && !is_section {
                 continue;
             }
             self.flatten(name, value, origin);

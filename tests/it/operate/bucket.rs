@@ -112,7 +112,7 @@ impl Bucket {
     }
 
     async fn preflight(&self, url: &str, origin: &str, headers: &str) -> Response {
-        let request = self.gateway.http.request(Method::OPTIONS, url.to_owned()).header("origin", origin);
+        let request = self.gateway.http.request(Method::OPTIONS, url).header("origin", origin);
         let request = request.header("access-control-request-method", "PUT");
         request.header("access-control-request-headers", headers).send().await.unwrap()
     }
