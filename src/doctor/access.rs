@@ -138,7 +138,10 @@ fn tell(bench: &Bench, word: &Word, findings: &Findings) {
         }
         Word::Strange(words) => findings.bad(
             Endpoint,
-            format!("what answers at storage.endpoint does not speak S3 as expected: {words}"),
+            format!(
+                "what answers at storage.endpoint, {}, does not speak S3 as expected: {words}",
+                super::reach::endpoint_of(connection)
+            ),
             "set storage.endpoint to the address of the store's S3 API (not its console, not a web server)",
         ),
         Word::Nothing(silence) => super::reach::tell_silence(Endpoint, connection, silence, findings),

@@ -43,6 +43,11 @@ async fn parts(bench: &Bench, findings: &Findings) -> bool {
     };
     findings.good(PermissionCreate, "a multipart upload was opened");
     let sent = bench.put_part(&upload, &id, Part::new(1, sample::BYTES)).await;
+    if sent.as_ref().is_ok_and(|answer| answer.code() == "NoSuchUpload") {
+        not_the_same_store(bench, findings);
+        let parts = [PermissionUploadPart, PermissionListParts];
+        findings.skip(&parts, "the part went elsewhere, see public_endpoint");
+    }
     let is_sent = signed_put(bench, PermissionUploadPart, &sent, findings);
     if is_sent {
         findings.good(PermissionUploadPart, "a part was sent by a signed URL");
@@ -57,7 +62,7 @@ async fn list_parts(bench: &Bench, (upload, id): (&Upload, &S3UploadId), finding
     match bench.storage.list_parts(key, id, ChecksumAlgorithm::None, &PartSet::new()).await {
         Ok(listed) if listed.len() == 1 => findings.good(PermissionListParts, "storage lists the part"),
         Ok(_) | Err(StorageError { kind: StorageErrorKind::NoSuchUpload, .. }) => {
-            not_the_same_store(findings);
+            not_the_same_store(bench, findings);
             findings.skip(&[PermissionListParts], "the part went elsewhere, see public_endpoint");
         }
         Err(error) => {
@@ -66,13 +71,15 @@ async fn list_parts(bench: &Bench, (upload, id): (&Upload, &S3UploadId), finding
     }
 }
 
-/// What was sent to the public endpoint is not at the gateway's.
-fn not_the_same_store(findings: &Findings) {
-    findings.correct(
-        PublicEndpoint,
-        "what was sent to storage.public_endpoint is not seen at storage.endpoint: they are two stores",
-        "set storage.public_endpoint to an address of the store at storage.endpoint",
+/// What was sent to the public endpoint is not at the gateway's, and only its owner can remove it there.
+fn not_the_same_store(bench: &Bench, findings: &Findings) {
+    let found = format!(
+        "what was sent to storage.public_endpoint is not seen at storage.endpoint: they are two stores (the other one \
+         may have something under {} now)",
+        bench.folder()
     );
+    let mend = "set storage.public_endpoint to an address of the store at storage.endpoint";
+    findings.correct(PublicEndpoint, found, mend);
 }
 
 async fn list_uploads(bench: &Bench, upload: &Upload, findings: &Findings) {
@@ -175,7 +182,7 @@ async fn read(bench: &Bench, file: &Upload, findings: &Findings) {
             "see what stands between here and storage, and the store's own log",
         ),
         Err(StorageError { kind: StorageErrorKind::NoSuchObject, .. }) => {
-            not_the_same_store(findings);
+            not_the_same_store(bench, findings);
             findings.skip(&OF_FILES, "the file went elsewhere, see public_endpoint");
         }
         Err(error) => refused(bench, PermissionGet, "s3:GetObject", &error, findings),
@@ -280,7 +287,7 @@ fn signed_put(bench: &Bench, check: Check, sent: &Result<Answer, Silence>, findi
         | Word::TokenEnded(words)
         | Word::Unavailable(words)
         | Word::Strange(words) => findings.bad(check, words, "see what the store's own log says of it"),
-        Word::NoSuchBucket | Word::OtherRegion(_) => not_the_same_store(findings),
+        Word::NoSuchBucket | Word::OtherRegion(_) => not_the_same_store(bench, findings),
     }
     false
 }
