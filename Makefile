@@ -22,7 +22,7 @@ test: tools
 # The API suite on one store (docs/stores.md): make test-on-minio [ONLY=api::streams]. Left out is what has a store of
 # its own (crash, commands, disk) or is about the gateway's own time (slow, faults). Tests wait for the server more than they compute.
 test-on-%:
-	TEST_STORE=$* cargo test --workspace --test it -- --quiet --test-threads=6 $(or $(ONLY),access:: api:: robust::) \
+	TEST_STORE=$* cargo test --workspace --test it -- --quiet --test-threads=6 $(or $(ONLY),access:: api:: doctor:: operate:: robust::) \
 		--skip robust::commands --skip robust::crash --skip robust::disk --skip robust::faults --skip robust::slow
 
 # The API suite with an API key: make test-with-auth [ONLY=api::streams]. The commands and the gateways that are killed
