@@ -1,6 +1,7 @@
 //! What every call to storage has around it that uploads and the sweep make: its span, its metrics, its error in our
 //! words.
 
+use std::pin::Pin;
 use std::time::{Instant, SystemTime};
 
 use aws_sdk_s3::config::http::HttpResponse;
@@ -18,9 +19,23 @@ use crate::trace;
 /// Waits for what was sent to storage. Invariant: every call that a gateway makes for uploads goes through here, by S3's
 /// name of its operation, so that none is missing in metrics and traces. What commands ask once is not counted.
 ///
+/// The SDK's futures are large and lie within each other, so each has a place of its own: on the stack, a debug build
+/// has overflowed by them.
+///
 /// # Errors
 /// [`StorageError`].
-pub(super) async fn call<T, E>(
+pub(super) fn call<'a, T, E>(
+    operation: &'static str,
+    sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
+) -> Pin<Box<dyn Future<Output = Result<T, StorageError>> + Send + 'a>>
+where
+    T: Send + 'a,
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    Box::pin(observed(operation, sent))
+}
+
+async fn observed<T, E>(
     operation: &'static str,
     sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
 ) -> Result<T, StorageError>
