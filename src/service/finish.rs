@@ -42,7 +42,7 @@ impl Service {
                     let Some(upload) = self.take_lease(upload).await? else { continue };
                     let work = async |verified: &AtomicU64| {
                         let records = self.records_of_completing(&upload).await?;
-                        self.put_together(upload.clone(), records, verified).await
+                        Box::pin(self.put_together(upload.clone(), records, verified)).await
                     };
                     match self.leased(&upload, work).await {
                         // Another gateway has moved it on in between: what it is now decides.
@@ -71,7 +71,7 @@ impl Service {
                         continue;
                     }
                     let work = async |verified: &AtomicU64| {
-                        self.put_together(next.clone(), records.clone(), verified).await
+                        Box::pin(self.put_together(next.clone(), records.clone(), verified)).await
                     };
                     match self.leased(&next, work).await {
                         Err(ServiceError::Closed(_)) => {}

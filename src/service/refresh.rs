@@ -30,7 +30,8 @@ impl Service {
             Transfer::Put => self.refresh_put(upload).await,
             Transfer::Multipart => {
                 let upload = self.ensure_open(upload).await?;
-                self.refresh_multipart(upload).await
+                // What it may lead to (a multipart upload opened again) would lie on the stack of all who ask.
+                Box::pin(self.refresh_multipart(upload)).await
             }
         }
     }
