@@ -65,7 +65,8 @@ async fn what_is_exposed_is_what_the_page_describes() {
     gateway.get("/upload/nonsense/status").await;
     let mut after = scrape(&gateway).await;
     for _ in 0..300 {
-        if value(&after, "partgate_sweep_duration_seconds_count", &[]) > 0.0 {
+        let swept = |samples: &[Sample]| value(samples, "partgate_sweep_duration_seconds_count", &[]);
+        if swept(&after) > swept(&before) {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
