@@ -187,9 +187,10 @@ async fn storage(bench: &Bench, settings: &Settings, findings: &Findings) -> Fou
     }
     let pages = cors::pages(settings);
     let origin = pages.first().map(|page| page.origin.as_str());
-    let (rights, (), ()) = tokio::join!(
+    // The preflight comes first: where it is refused, that is the word on what pages see of an answer.
+    cors::check(bench, &pages, findings).await;
+    let (rights, ()) = tokio::join!(
         permissions::check(bench, origin, findings),
-        cors::check(bench, &pages, findings),
         lifecycle::check(&bench.storage, settings, findings),
     );
     deeper(bench, rights, way.skew, findings).await
