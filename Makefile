@@ -1,6 +1,6 @@
 # Everything a developer runs. CI runs the same commands: see .ci/run.
 
-.PHONY: build dev page test test-with-auth test-fuzz test-infra test-web tools soak lint openapi conformance bench bench-browser
+.PHONY: build dev page test test-with-auth test-fuzz test-infra test-web tools soak lint openapi conformance bench bench-quick bench-browser
 
 build:
 	cargo build --release
@@ -72,10 +72,14 @@ conformance:
 	CONFORMANCE_SECRET_ACCESS_KEY="$(SECRET_ACCESS_KEY)" CONFORMANCE_REGION="$(or $(REGION),us-east-1)" \
 	CONFORMANCE_BUCKET="$(BUCKET)" cargo test -p partgate-devstore --test conformance
 
-# Peers side by side in one run, and how sweep and memory grow; prints ratios and times. No time is asserted.
-bench:
-	bash benches/upload.sh
-	python3 benches/growth.py
+# partgate beside what a user would pick instead, in one run: docs/benchmarks.md, its plots and docs/benchmarks.json.
+# make bench [ONLY="signer growth"]. No time is asserted anywhere.
+bench: tools
+	benches/run.py $(ONLY)
+
+# In under three minutes: today's ratios beside those of docs/benchmarks.json.
+bench-quick:
+	benches/run.py --quick $(ONLY)
 
 # The same from a browser, beside Uppy, tus-js-client, better-upload and EvaporateJS; see benches/browser/README.md.
 bench-browser: tools
