@@ -1,5 +1,7 @@
 //! The life of an upload, route by route.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -33,7 +35,7 @@ const POLL_SECONDS: u32 = 1;
     ),
 )]
 pub(super) async fn init(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Caller(principal): Caller,
     headers: HeaderMap,
     JsonBody(new): JsonBody<NewUpload>,
@@ -58,7 +60,7 @@ pub(super) async fn init(
     ),
 )]
 pub(super) async fn sign(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Caller(principal): Caller,
     UploadPath(id): UploadPath,
     JsonBody(call): JsonBody<SignCall>,
@@ -79,7 +81,7 @@ pub(super) async fn sign(
     ),
 )]
 pub(super) async fn report(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Caller(principal): Caller,
     UploadPath(id): UploadPath,
     JsonBody(call): JsonBody<ReportCall>,
@@ -103,7 +105,7 @@ pub(super) async fn report(
     ),
 )]
 pub(super) async fn status(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Caller(principal): Caller,
     UploadPath(id): UploadPath,
     StatusParams(query): StatusParams,
@@ -125,7 +127,7 @@ pub(super) async fn status(
     ),
 )]
 pub(super) async fn complete(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Caller(principal): Caller,
     UploadPath(id): UploadPath,
     JsonBody(call): JsonBody<CompleteCall>,
@@ -154,7 +156,7 @@ pub(super) async fn complete(
     ),
 )]
 pub(super) async fn abort(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Caller(principal): Caller,
     UploadPath(id): UploadPath,
 ) -> Result<StatusCode, ApiError> {
@@ -178,7 +180,7 @@ pub(super) async fn abort(
     ),
 )]
 pub(super) async fn list(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Caller(principal): Caller,
     ListParams(query): ListParams,
 ) -> Result<Json<api::UploadList>, ApiError> {
@@ -201,7 +203,7 @@ pub(super) async fn list(
     ),
 )]
 pub(super) async fn file(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Caller(principal): Caller,
     UploadPath(id): UploadPath,
     params: FileParams,
