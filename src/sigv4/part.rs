@@ -117,18 +117,19 @@ impl PartSigner {
         })
     }
 
-    /// The presigned URL of one part. `checksum` is the base64 value of the batch's checksum
+    /// Appends the presigned URL of one part to `out`. `checksum` is the base64 value of the batch's checksum
     /// header, and given exactly when the batch has one. A length of 0 is legal.
     ///
     /// # Errors
     /// [`SignError::PartNumberOutOfRange`] outside 1..=[`MAX_PART_NUMBER`], and the three
     /// `SignError::Checksum…` where the value does not fit the batch's header.
-    pub fn sign_part(
-        &self,
+    pub fn append_url(
+        &mut self,
+        out: &mut String,
         part_number: u32,
         content_length_bytes: u64,
         checksum: Option<&str>,
-    ) -> Result<String, SignError> {
+    ) -> Result<(), SignError> {
         if !(1..=MAX_PART_NUMBER).contains(&part_number) {
             return Err(SignError::PartNumberOutOfRange(part_number));
         }
@@ -153,7 +154,32 @@ impl PartSigner {
         let signature = encode::hex(&self.key.finish(&inner_digest));
 
         let (start, middle) = (&pieces.url_to_part_number, &pieces.url_to_signature);
-        Ok([start.as_str(), &part_number, middle, &signature].concat())
+        for piece in [start.as_str(), &part_number, middle, &signature] {
+            out.push_str(piece);
+        }
+        Ok(())
+    }
+
+    /// The presigned URL of one part: [`Self::append_url`] to a text of its own.
+    ///
+    /// # Errors
+    /// As [`Self::append_url`].
+    pub fn sign_part(
+        &mut self,
+        part_number: u32,
+        content_length_bytes: u64,
+        checksum: Option<&str>,
+    ) -> Result<String, SignError> {
+        let mut url = String::with_capacity(self.longest_url_bytes());
+        self.append_url(&mut url, part_number, content_length_bytes, checksum)?;
+        Ok(url)
+    }
+
+    /// No URL of the batch is longer: what to reserve for each.
+    #[must_use]
+    pub fn longest_url_bytes(&self) -> usize {
+        let Pieces { url_to_part_number, url_to_signature, .. } = &self.pieces;
+        url_to_part_number.len() + "10000".len() + url_to_signature.len() + 64
     }
 
     /// The text that takes the checksum's place in the canonical request: empty without a header.

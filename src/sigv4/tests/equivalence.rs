@@ -156,7 +156,7 @@ proptest! {
             query: &[("uploadId", &s3_upload_id), ("partNumber", &number)],
             headers: &headers,
         };
-        let signer = PartSigner::new(&PartBatch {
+        let mut signer = PartSigner::new(&PartBatch {
             context: setting.context(),
             key: &key,
             s3_upload_id: &s3_upload_id,

@@ -99,7 +99,7 @@ fn parts_that_do_not_fit_the_batch_are_refused() {
     let (credentials, address) = fixture();
     let context = context(&credentials, &address);
     let batch = PartBatch { context, key: "k", s3_upload_id: "u", checksum_header: None };
-    let plain = PartSigner::new(&batch).unwrap();
+    let mut plain = PartSigner::new(&batch).unwrap();
     for number in [0, 10_001, u32::MAX] {
         let url = plain.sign_part(number, 1, None);
         assert_eq!(url, Err(SignError::PartNumberOutOfRange(number)));
@@ -107,7 +107,7 @@ fn parts_that_do_not_fit_the_batch_are_refused() {
     assert_eq!(plain.sign_part(1, 1, Some("AA==")), Err(SignError::ChecksumUnexpected(1)));
 
     let checksum_header = Some(ChecksumHeader::ContentMd5);
-    let checked = PartSigner::new(&PartBatch { checksum_header, ..batch }).unwrap();
+    let mut checked = PartSigner::new(&PartBatch { checksum_header, ..batch }).unwrap();
     let missing = SignError::ChecksumMissing { part_number: 2, header: "content-md5" };
     assert_eq!(checked.sign_part(2, 1, None), Err(missing));
     for value in ["", "AA ==", "AA==\nx:y"] {

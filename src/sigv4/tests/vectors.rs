@@ -64,7 +64,7 @@ fn check_part(vector: &PartVector<'_>) {
         headers: &[("x-amz-checksum-crc64nvme", CHECKSUM), ("content-length", &length)],
     };
     check(vector.name, &request);
-    let signer = PartSigner::new(&vector.batch).unwrap();
+    let mut signer = PartSigner::new(&vector.batch).unwrap();
     let url = signer.sign_part(vector.part_number, vector.content_length_bytes, Some(CHECKSUM)).unwrap();
     assert_eq!(url, presign(&request).unwrap());
 }

@@ -1,15 +1,17 @@
 //! Signed URLs for clients: parts, whole small files, downloads.
 
+mod parts;
+
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
 use super::identity::Current;
 use super::{Storage, StorageError};
-use crate::sigv4::{
-    ChecksumHeader, Method, PartBatch, PartSigner, PresignRequest, SignError, SigningContext, presign,
-};
+use crate::sigv4::{ChecksumHeader, Method, PartBatch, PresignRequest, SignError, SigningContext, presign};
 use crate::upload::{Checksum, ChecksumAlgorithm, METADATA_UPLOAD_ID, PartNumber, S3UploadId, Upload};
+
+pub use parts::{SignedPart, SignedParts};
 
 /// From when and for how long a URL works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +31,41 @@ pub struct SignedRequest {
     pub headers: Vec<(String, String)>,
 }
 
+impl From<SignedPart<'_>> for SignedRequest {
+    fn from(part: SignedPart<'_>) -> Self {
+        let header = part.checksum.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self { url: part.url.to_owned(), headers: header.into_iter().collect() }
+    }
+}
+
 impl Storage {
-    /// Signs parts of a multipart upload: number, length in bytes and checksum each.
+    /// Signs parts of a multipart upload: number, length in bytes and checksum each. Their URLs come in one buffer, so
+    /// that a call for a thousand costs a few allocations.
     ///
     /// # Errors
     /// [`StorageError`] when there are no credentials or the settings cannot be signed for.
+    pub async fn sign_batch(
+        &self,
+        upload: &Upload,
+        s3_upload_id: &S3UploadId,
+        parts: impl ExactSizeIterator<Item = (PartNumber, u64, Option<Checksum>)> + Send,
+        window: UrlWindow,
+    ) -> Result<(SignedParts, OffsetDateTime), StorageError> {
+        let current = self.signer.current(window.now).await?;
+        let (context, until) = self.context(&current, window)?;
+        let batch = PartBatch {
+            context,
+            key: upload.spec.key.as_str(),
+            s3_upload_id: &s3_upload_id.0,
+            checksum_header: checksum_header(upload.spec.checksum_algorithm),
+        };
+        Ok((SignedParts::sign(&batch, parts).map_err(not_signed)?, until))
+    }
+
+    /// [`Self::sign_batch`] with a request of its own for each part.
+    ///
+    /// # Errors
+    /// As [`Self::sign_batch`].
     pub async fn sign_parts(
         &self,
         upload: &Upload,
@@ -41,27 +73,8 @@ impl Storage {
         parts: &[(PartNumber, u64, Option<Checksum>)],
         window: UrlWindow,
     ) -> Result<(Vec<SignedRequest>, OffsetDateTime), StorageError> {
-        let current = self.signer.current(window.now).await?;
-        let (context, until) = self.context(&current, window)?;
-        let checksum_header = checksum_header(upload.spec.checksum_algorithm);
-        let batch = PartBatch {
-            context,
-            key: upload.spec.key.as_str(),
-            s3_upload_id: &s3_upload_id.0,
-            checksum_header,
-        };
-        let signer = PartSigner::new(&batch).map_err(not_signed)?;
-        let signed = parts
-            .iter()
-            .map(|(number, size_bytes, checksum)| {
-                let value = checksum.map(Checksum::to_base64);
-                let url = signer.sign_part(number.value(), *size_bytes, value.as_deref())?;
-                let header = checksum_header.map(|header| header.name().to_owned());
-                Ok(SignedRequest { url, headers: header.into_iter().zip(value).collect() })
-            })
-            .collect::<Result<_, SignError>>()
-            .map_err(not_signed)?;
-        Ok((signed, until))
+        let (signed, until) = self.sign_batch(upload, s3_upload_id, parts.iter().copied(), window).await?;
+        Ok((signed.iter().map(SignedRequest::from).collect(), until))
     }
 
     /// Signs the one PUT of a small file. It can only create: `If-None-Match: *` is among the signed headers.

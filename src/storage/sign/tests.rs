@@ -79,7 +79,8 @@ async fn signed_part(storage: &Storage) -> String {
     let window = UrlWindow { now: NOW, ttl: Duration::from_secs(60) };
     let (context, _) = storage.context(&current, window).unwrap();
     let batch = PartBatch { context, key: "k", s3_upload_id: "u", checksum_header: None };
-    PartSigner::new(&batch).unwrap().sign_part(1, 5, None).unwrap()
+    let signed = SignedParts::sign(&batch, [(PartNumber::new(1).unwrap(), 5, None)].into_iter()).unwrap();
+    signed.iter().next().unwrap().url.to_owned()
 }
 
 #[tokio::test]
