@@ -18,6 +18,7 @@ mod page;
 mod params;
 mod proxied;
 mod security;
+mod signed;
 mod uploads;
 mod wire;
 

@@ -73,7 +73,7 @@ impl SignedParts {
     }
 
     /// The parts, in the order asked.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = SignedPart<'_>> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = SignedPart<'_>> + Clone {
         let mut start = 0;
         self.ends.iter().map(move |ends| {
             let checksum = self.checksum_header.map(|name| (name, &self.text[ends.url..ends.checksum]));
