@@ -2,13 +2,15 @@
 
 mod parts;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::identity::Current;
-use super::{Storage, StorageError};
-use crate::sigv4::{ChecksumHeader, Method, PartBatch, PresignRequest, SignError, SigningContext, presign};
+use super::{Identity, Storage, StorageError};
+use crate::sigv4::{
+    ChecksumHeader, Method, PartBatch, PresignRequest, SignError, SigningContext, SigningKey, presign,
+};
 use crate::upload::{Checksum, ChecksumAlgorithm, METADATA_UPLOAD_ID, PartNumber, S3UploadId, Upload};
 
 pub use parts::{SignedPart, SignedParts};
@@ -51,15 +53,14 @@ impl Storage {
         parts: impl ExactSizeIterator<Item = (PartNumber, u64, Option<Checksum>)> + Send,
         window: UrlWindow,
     ) -> Result<(SignedParts, OffsetDateTime), StorageError> {
-        let current = self.signer.current(window.now).await?;
-        let (context, until) = self.context(&current, window)?;
+        let terms = self.terms(&self.signer, window).await?;
         let batch = PartBatch {
-            context,
+            context: self.context(&terms),
             key: upload.spec.key.as_str(),
             s3_upload_id: &s3_upload_id.0,
             checksum_header: checksum_header(upload.spec.checksum_algorithm),
         };
-        Ok((SignedParts::sign(&batch, parts).map_err(not_signed)?, until))
+        Ok((SignedParts::sign(&batch, parts).map_err(not_signed)?, terms.until()))
     }
 
     /// [`Self::sign_batch`] with a request of its own for each part.
@@ -87,8 +88,7 @@ impl Storage {
         checksum: Option<Checksum>,
         window: UrlWindow,
     ) -> Result<(SignedRequest, OffsetDateTime), StorageError> {
-        let current = self.signer.current(window.now).await?;
-        let (context, until) = self.context(&current, window)?;
+        let terms = self.terms(&self.signer, window).await?;
         let headers = self.put_headers(upload, checksum);
         let length = upload.plan.size_bytes().unwrap_or(0).to_string();
         let signed: Vec<(&str, &str)> = headers
@@ -97,9 +97,10 @@ impl Storage {
             .chain([("content-length", length.as_str())])
             .collect();
         let key = upload.spec.key.as_str();
+        let context = self.context(&terms);
         let request = PresignRequest { context, method: Method::Put, key, query: &[], headers: &signed };
         let url = presign(&request).map_err(not_signed)?;
-        Ok((SignedRequest { url, headers }, until))
+        Ok((SignedRequest { url, headers }, terms.until()))
     }
 
     /// Signs a GET of a finished object, as a download under its file name. Not as `storage.signer`, which need not be
@@ -113,12 +114,12 @@ impl Storage {
         disposition: &str,
         window: UrlWindow,
     ) -> Result<String, StorageError> {
-        let current = self.identity.current(window.now).await?;
-        let (context, _) = self.context(&current, window)?;
+        let terms = self.terms(&self.identity, window).await?;
         let mut query = vec![("response-content-disposition", disposition)];
         let version = upload.outcome.as_ref().and_then(|outcome| outcome.version_id.as_deref());
         query.extend(version.map(|version| ("versionId", version)));
         let key = upload.spec.key.as_str();
+        let context = self.context(&terms);
         presign(&PresignRequest { context, method: Method::Get, key, query: &query, headers: &[] })
             .map_err(not_signed)
     }
@@ -149,27 +150,36 @@ impl Storage {
     }
 
     /// Invariant: no URL outlives the credentials that signed it.
-    fn context<'a>(
-        &'a self,
-        current: &'a Current,
-        window: UrlWindow,
-    ) -> Result<(SigningContext<'a>, OffsetDateTime), StorageError> {
+    async fn terms(&self, identity: &Identity, window: UrlWindow) -> Result<Terms, StorageError> {
+        let current = identity.current(window.now).await?;
         let left = current.expires_at.map(|end| Duration::try_from(end - window.now).unwrap_or_default());
         let ttl = left.map_or(window.ttl, |left| window.ttl.min(left));
         let expires = Duration::from_secs(ttl.as_secs());
         if expires.is_zero() {
             return Err(StorageError::unavailable("sign", "the storage credentials have expired"));
         }
-        let context = SigningContext {
-            credentials: &current.credentials,
-            region: &self.settings.connection.region,
-            address: &self.public_address,
-            now: window.now,
-            expires,
-        };
-        // X-Amz-Date has whole seconds, and the URL's life starts there.
-        let signed_at = window.now.replace_nanosecond(0).unwrap_or(window.now);
-        Ok((context, signed_at + expires))
+        let region = &self.settings.connection.region;
+        let key = current.signing_key(region, window.now).map_err(not_signed)?;
+        Ok(Terms { key, now: window.now, expires })
+    }
+
+    fn context<'a>(&'a self, terms: &'a Terms) -> SigningContext<'a> {
+        let Terms { key, now, expires } = terms;
+        SigningContext { key, address: &self.public_address, now: *now, expires: *expires }
+    }
+}
+
+/// As whom, when and for how long the URLs of one call are signed.
+struct Terms {
+    key: Arc<SigningKey>,
+    now: OffsetDateTime,
+    expires: Duration,
+}
+
+impl Terms {
+    /// X-Amz-Date has whole seconds, and the URL's life starts there.
+    fn until(&self) -> OffsetDateTime {
+        self.now.replace_nanosecond(0).unwrap_or(self.now) + self.expires
     }
 }
 
