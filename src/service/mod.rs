@@ -197,9 +197,17 @@ impl Service {
     /// The caller's upload. Invariant: another tenant's upload does not exist for the caller.
     async fn load(&self, principal: &Principal, id: UploadId) -> Result<Upload, ServiceError> {
         let upload = self.store.load(id).await?;
-        let exists =
-            |upload: &Upload| principal.may_see(upload.id, &upload.spec.tenant, upload.spec.owner.as_deref());
-        upload.filter(exists).ok_or(ServiceError::NotFound)
+        upload.filter(|upload| may_see(principal, upload)).ok_or(ServiceError::NotFound)
+    }
+
+    /// As [`load`](Self::load), and what need not be sent again of it.
+    async fn load_with_progress(
+        &self,
+        principal: &Principal,
+        id: UploadId,
+    ) -> Result<(Upload, ReceivedParts), ServiceError> {
+        let loaded = self.store.load_with_progress(id).await?;
+        loaded.filter(|(upload, _)| may_see(principal, upload)).ok_or(ServiceError::NotFound)
     }
 
     async fn reload(&self, id: UploadId) -> Result<Upload, ServiceError> {
@@ -244,6 +252,10 @@ fn require(principal: &Principal, any_of: &[Role]) -> Result<(), ServiceError> {
     }
     let names: Vec<_> = any_of.iter().map(|role| role.name()).collect();
     Err(ServiceError::Forbidden(format!("this needs the role {}", names.join(" or "))))
+}
+
+fn may_see(principal: &Principal, upload: &Upload) -> bool {
+    principal.may_see(upload.id, &upload.spec.tenant, upload.spec.owner.as_deref())
 }
 
 fn log_transition(before: &Upload, after: &Upload) {

@@ -38,7 +38,7 @@ impl Service {
         stored: &[StoredClaim],
     ) -> Result<SignedBatch, ServiceError> {
         require(principal, &[Role::Upload])?;
-        let upload = self.load(principal, id).await?;
+        let (upload, mut received) = self.load_with_progress(principal, id).await?;
         upload.check_takes_parts(self.clock.now())?;
         let limit = self.rules.sign_limit;
         let claims = claims(&upload, stored, limit);
@@ -47,10 +47,11 @@ impl Service {
         let upload = self.ensure_open(upload).await?;
         self.reserve(principal, &upload, &wanted).await?;
         let records: Vec<_> = claims.into_iter().map(PartRecord::reported).collect();
-        self.store.record_parts(id, &records, self.clock.now()).await?;
+        if let Some(recorded) = self.store.record_parts(id, &records, self.clock.now()).await? {
+            received = recorded.received;
+        }
         count_received("reported", &records);
         let (parts, expires_at) = self.sign_resolved(principal, &upload, wanted).await?;
-        let received = self.store.received(id).await?;
         Ok(SignedBatch { upload, parts, expires_at, received })
     }
 
