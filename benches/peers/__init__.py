@@ -1,6 +1,8 @@
 """What a team would run instead of partgate: servers of Node, and boto3. Each program's own comment says what it does."""
 
 import filecmp
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,8 @@ from lib.process import Process
 from lib.stores import TOOLS
 
 HERE = Path(__file__).resolve().parent
+REQUIREMENTS = HERE / "requirements.txt"
+BOTO3 = re.search(r"^boto3==(.*)", REQUIREMENTS.read_text(), re.MULTILINE).group(1)
 
 
 class Peer:
@@ -39,6 +43,13 @@ class Peer:
         self.process.stop()
 
 
+def versions(*packages):
+    """What is run, in words: of npm as package.json pins them, or boto3."""
+    pinned = json.loads((HERE / "package.json").read_text())["dependencies"]
+    pinned["boto3"] = BOTO3
+    return ", ".join(f"{package} {pinned[package]}" for package in packages)
+
+
 def environment(store):
     """As `environment.mjs` and boto3 read it."""
     return {
@@ -58,13 +69,11 @@ def install_packages():
 
 def boto3_python():
     """A Python that has boto3."""
-    wanted = HERE / "requirements.txt"
-    version = next(line for line in wanted.read_text().split() if line.startswith("boto3=="))
-    folder = TOOLS / version.replace("==", "-")
+    folder = TOOLS / f"boto3-{BOTO3}"
     python = folder / "bin" / "python"
-    once(wanted, folder / ".installed", [
+    once(REQUIREMENTS, folder / ".installed", [
         [sys.executable, "-m", "venv", "--clear", folder],
-        [python, "-m", "pip", "install", "--no-deps", "--requirement", wanted]])
+        [python, "-m", "pip", "install", "--no-deps", "--requirement", REQUIREMENTS]])
     return python
 
 

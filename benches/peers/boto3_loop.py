@@ -15,10 +15,10 @@ import boto3
 from botocore.config import Config
 
 key, upload_id, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-client = boto3.client(
-    "s3", endpoint_url=os.environ["S3_ENDPOINT"],
-    config=Config(signature_version="s3v4", s3={"addressing_style": "path"}, request_checksum_calculation="when_required"),
+config = Config(
+    signature_version="s3v4", s3={"addressing_style": "path"}, request_checksum_calculation="when_required",
 )
+client = boto3.client("s3", endpoint_url=os.environ["S3_ENDPOINT"], config=config)
 wall, cpu = time.perf_counter(), time.process_time()
 for number in range(1, count + 1):
     params = {"Bucket": os.environ["S3_BUCKET"], "Key": key, "UploadId": upload_id, "PartNumber": number}

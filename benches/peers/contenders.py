@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lib.gateway import Gateway
 from lib.postgres import Postgres
-from peers import Peer
+from peers import Peer, versions
 
 PART_BYTES = 10 * 1024**2
 # 50 GB, as people say who have 5,000 parts of 10 MiB.
@@ -29,6 +29,9 @@ class Contender:
     request(upload, numbers)  what is asked for the URLs of its parts
     urls(answer)              {number: (URL, headers to send with it)}
     """
+
+    # What it is, where the name does not tell.
+    note = ""
 
     def __init__(self, server):
         self.server = server
@@ -97,6 +100,7 @@ class PartgateOnPostgres(Partgate):
 
 class Express(Contender):
     name = "Express + AWS presigner"
+    note = versions("express", "@aws-sdk/s3-request-presigner")
 
     def __init__(self, bench, store):
         super().__init__(Peer(bench, "express", store))
@@ -115,6 +119,7 @@ class Companion(Contender):
     """In batches, and by its route for a single part where it is asked for one."""
 
     name = "Uppy Companion"
+    note = versions("@uppy/companion")
 
     def __init__(self, bench, store):
         super().__init__(Peer(bench, "companion", store))

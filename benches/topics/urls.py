@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from statistics import median
 
 from lib import stores
-from peers import HERE, boto3_python, environment
+from peers import HERE, boto3_python, environment, versions
 from peers.contenders import PARTS, Companion, Express, Partgate, calls, put
 
 TITLE = "All URLs of a 50 GB file"
 ABOUT = f"""
-One client asks for the URLs of all {PARTS:,} parts of a file, call after call on one connection, 1,000 a call; of Companion
-also one by one, which is what its route for a single part gives. *Wall* is from the first call to the last byte of the last
-answer; *CPU* is user and system time of the server, without the client. boto3 has no server: a script signs in a loop, and
-the start of Python and the making of its client are not counted. In turns, medians; partgate's file is signed for many
-times in each turn, because the system counts CPU in steps of 10 ms. partgate's answers have every part's offset, length
-and headers too. Before that, a part is sent to the store by a URL of each.
+One client asks for the URLs of all {PARTS:,} parts of a file, call after call on one connection, 1,000 a call; of
+Companion also one by one, which is what its route for a single part gives. *Wall* is from the first call to the last
+byte of the last answer; *CPU* is user and system time of the server, without the client. boto3 has no server: a
+script signs in a loop, and the start of Python and the making of its client are not counted. In turns, medians;
+partgate's file is signed for many times in each turn, because the system counts CPU in steps of 10 ms. partgate's
+answers have every part's offset, length and headers too. Before that, a part is sent to the store by a URL of each.
 """
 
 CALL = 1_000
@@ -48,7 +48,7 @@ class Server:
 
     def __init__(self, contender, *, size=CALL, files=1, note=""):
         """`files`: how many times everything is signed in one turn."""
-        self.name, self.note = contender.name, note
+        self.name, self.note = contender.name, note or contender.note
         self._contender, self._size, self._files = contender, size, files
 
     def measure(self):
@@ -64,7 +64,7 @@ class Loop:
     """boto3, in a process of its own."""
 
     name = "boto3 loop"
-    note = "no server: whoever runs it holds the credentials"
+    note = f"{versions('boto3')}; no server: whoever runs it holds the credentials"
 
     def __init__(self, store, contender):
         """`contender` opens the uploads."""
@@ -140,6 +140,6 @@ def goals(rows):
 
 
 def plot(rows):
-    bars = [{"name": f"{row['name']}{', one by one' if row['note'].startswith('one') else ''}", "value": row["values"]["wall"]}
-            for row in rows]
+    ways = [row["name"] + (", one by one" if row["note"].startswith("one") else "") for row in rows]
+    bars = [{"name": way, "value": row["values"]["wall"]} for way, row in zip(ways, rows)]
     return {"file": "urls.svg", "title": f"Wall of {PARTS:,} URLs (logarithmic)", "bars": bars, "unit": "ms", "log": True}
