@@ -38,7 +38,9 @@ class Process:
             self._watchdog.wait()
 
     def is_running(self):
-        return Path(f"/proc/{self.pid}").exists()
+        # Whoever has ended stays there as a zombie, because the watchdog waits for something else.
+        fields = stat(self.pid)
+        return fields is not None and fields[0] != "Z"
 
     def said(self):
         return self.log.read_text(errors="replace")
