@@ -124,8 +124,8 @@ impl PartSigner {
         })
     }
 
-    /// Appends the presigned URL of one part to `out`: the only thing that may allocate, where there
-    /// is no room. The URL is ASCII, without quotes, backslashes and control characters.
+    /// Appends the presigned URL of one part to `out`: ASCII, without quotes, backslashes and control
+    /// characters. Where `out` has room, most parts allocate nothing.
     ///
     /// `checksum` is the base64 value of the batch's checksum header, and given exactly when the
     /// batch has one. A length of 0 is legal.
