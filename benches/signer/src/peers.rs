@@ -92,17 +92,18 @@ impl Signer for AwsSdk {
 
 /// The crate below the SDK, which signs any request.
 pub(crate) struct AwsSigV4 {
-    identity: aws_sdk_s3::config::Identity,
+    credentials: Credentials,
     shape: Shape,
 }
 
 impl AwsSigV4 {
     pub(crate) fn new(shape: Shape) -> Self {
-        let identity = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "bench").into();
-        Self { identity, shape }
+        Self { credentials: Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "bench"), shape }
     }
 
-    fn params(&self) -> SigningParams<'_> {
+    /// What parts of a call share.
+    fn with_params<T>(&self, work: impl FnOnce(&SigningParams<'_>) -> T) -> T {
+        let identity = self.credentials.clone().into();
         let mut settings = SigningSettings::default();
         settings.signature_location = SignatureLocation::QueryParams;
         settings.percent_encoding_mode = PercentEncodingMode::Single;
@@ -111,13 +112,13 @@ impl AwsSigV4 {
         settings.excluded_headers = None;
         settings.expires_in = Some(EXPIRES);
         let params = v4::SigningParams::builder()
-            .identity(&self.identity)
+            .identity(&identity)
             .region(REGION)
             .name("s3")
             .time(SystemTime::from(NOW))
             .settings(settings)
             .build();
-        params.expect("all is given").into()
+        work(&params.expect("all is given").into())
     }
 
     fn sign(&self, params: &SigningParams<'_>, part_number: u32) -> String {
@@ -138,12 +139,11 @@ impl Signer for AwsSigV4 {
     }
 
     fn sign_batch(&self, count: u32) -> usize {
-        let params = self.params();
-        (1..=count).map(|part_number| self.sign(&params, part_number).len()).sum()
+        self.with_params(|params| (1..=count).map(|part_number| self.sign(params, part_number).len()).sum())
     }
 
     fn sign_one(&self, part_number: u32) -> String {
-        self.sign(&self.params(), part_number)
+        self.with_params(|params| self.sign(params, part_number))
     }
 }
 
