@@ -46,7 +46,7 @@ impl Shape {
     }
 
     /// The signed headers but for the host, in order of their names.
-    pub(crate) fn headers<'a>(self, length: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {
+    pub(crate) fn headers(self, length: &str) -> impl Iterator<Item = (&str, &str)> + Clone {
         let checksum = self.checksum().map(|value| ("x-amz-checksum-sha256", value));
         [("content-length", length)].into_iter().chain(checksum)
     }
