@@ -104,12 +104,12 @@ impl BucketAddress {
 
     /// `https://host[:port]`: where requests for the bucket's objects go.
     pub fn origin(&self) -> String {
-        format!("{}://{}", self.scheme, self.host)
+        [self.scheme, "://", &self.host].concat()
     }
 
     /// The encoded path of an object: single encoding and no normalisation, as S3 wants it.
     pub(super) fn object_path(&self, key: &str) -> String {
-        format!("{}{}", self.object_root, encode::path(key))
+        [self.object_root.as_str(), &encode::path(key)].concat()
     }
 }
 

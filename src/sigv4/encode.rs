@@ -60,8 +60,19 @@ pub(super) fn as_str(digits: &[u8]) -> &str {
 
 /// RFC 3986 unreserved: the only characters that SigV4 leaves as they are.
 pub(super) fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+    UNRESERVED[usize::from(byte)]
 }
+
+/// A table, because ids and keys are looked through byte by byte.
+const UNRESERVED: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        byte += 1;
+    }
+    table
+};
 
 fn percent_encode(text: &str, keep: impl Fn(u8) -> bool) -> String {
     // Most keys and upload ids need no encoding at all.

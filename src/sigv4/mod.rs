@@ -3,7 +3,8 @@
 //! Nothing here reads a clock, randomness, the environment or the network: the time is an argument,
 //! the result is a URL. The room depends on `time`, `hmac` and `sha2` only.
 //!
-//! Two ways to the same signature:
+//! A [`SigningKey`] is derived once for an identity, a region and a day. With it there are two ways
+//! to the same signature:
 //! - [`PartSigner`] signs many parts of one upload. It hashes once what the parts share, and a URL
 //!   then costs only the blocks of SHA-256 that differ.
 //! - [`presign`] signs any one request: method, key, extra query parameters, signed headers.

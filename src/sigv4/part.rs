@@ -124,8 +124,8 @@ impl PartSigner {
         })
     }
 
-    /// Appends the presigned URL of one part to `out`: the only thing that may allocate, where there
-    /// is no room. The URL is ASCII, without quotes, backslashes and control characters.
+    /// Appends the presigned URL of one part to `out`: ASCII, without quotes, backslashes and control
+    /// characters. Where `out` has room, most parts allocate nothing.
     ///
     /// `checksum` is the base64 value of the batch's checksum header, and given exactly when the
     /// batch has one. A length of 0 is legal.
@@ -268,20 +268,20 @@ struct HeaderTexts {
 impl HeaderTexts {
     /// `content-length` sorts first in every shape, so its value comes before the checksum's.
     fn new(host: &str, checksum_header: Option<ChecksumHeader>) -> Self {
+        let host_line = ["\nhost:", host, "\n"].concat();
         let (names, to_checksum, after_checksum) = match checksum_header {
-            None => ("content-length;host".to_owned(), format!("\nhost:{host}\n"), String::new()),
-            Some(ChecksumHeader::ContentMd5) => (
-                "content-length;content-md5;host".to_owned(),
-                "\ncontent-md5:".to_owned(),
-                format!("\nhost:{host}\n"),
-            ),
-            Some(header) => (
-                format!("content-length;host;{}", header.name()),
-                format!("\nhost:{host}\n{}:", header.name()),
-                "\n".to_owned(),
-            ),
+            None => ("content-length;host".to_owned(), host_line, String::new()),
+            Some(ChecksumHeader::ContentMd5) => {
+                ("content-length;content-md5;host".to_owned(), "\ncontent-md5:".to_owned(), host_line)
+            }
+            Some(header) => {
+                let name = header.name();
+                let names = ["content-length;host;", name].concat();
+                (names, [&host_line, name, ":"].concat(), "\n".to_owned())
+            }
         };
-        Self { end: format!("{after_checksum}\n{names}\n{PAYLOAD}"), names, to_checksum }
+        let end = [after_checksum.as_str(), "\n", &names, "\n", PAYLOAD].concat();
+        Self { names, to_checksum, end }
     }
 }
 
