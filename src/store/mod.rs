@@ -360,6 +360,6 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn received(&self, id: UploadId) -> Result<ReceivedParts, StoreError> {
-        on_each!(self, store => store.received(id).await)
+        Ok(self.load_with_progress(id).await?.map(|(_, received)| received).unwrap_or_default())
     }
 }

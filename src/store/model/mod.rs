@@ -297,11 +297,6 @@ impl ModelStore {
     ) -> Result<Vec<PartRecord>, StoreError> {
         self.ask(Effect::Reads, "parts".to_owned(), move |tables| tables.parts(id)).await
     }
-
-    pub(in crate::store) async fn received(&self, id: UploadId) -> Result<ReceivedParts, StoreError> {
-        let parts = self.ask(Effect::Reads, "received".to_owned(), move |tables| tables.received(id)).await?;
-        Ok(received(&parts))
-    }
 }
 
 fn received(parts: &[(PartNumber, u64)]) -> ReceivedParts {

@@ -274,10 +274,6 @@ pub(super) trait SqlStore {
     async fn parts(&self, id: UploadId, kind: ChecksumAlgorithm) -> Result<Vec<PartRecord>, StoreError> {
         self.read(PARTS, values![id], |row| rows::part(row, kind)).await
     }
-
-    async fn received(&self, id: UploadId) -> Result<ReceivedParts, StoreError> {
-        Ok(self.load_with_progress(id).await?.map(|(_, received)| received).unwrap_or_default())
-    }
 }
 
 pub(super) fn written(rows: u64) -> Written {
