@@ -36,7 +36,7 @@ PEERS = [
 
 
 def run(bench):
-    subject = random_file(bench, 128 if bench.quick else 1024)
+    subject = random_file(bench, 256 if bench.quick else 1024)
     with stores.minio(bench) as store:
         contenders = start(bench, store, [Put, PutAlone] if bench.quick else [Put, PutAlone, Curl, Aws, Companion, Tus, Busboy])
         try:
@@ -45,8 +45,11 @@ def run(bench):
         finally:
             for contender in contenders:
                 contender.stop()
-    goals = goals_of(subject, runs)
-    if not bench.quick:
+    goals = goals_of(runs)
+    if bench.quick:
+        # What an upload costs whatever its size weighs four times as much in a quarter of the file.
+        goals = [goal for goal in goals if goal["name"] == "transfer-put"]
+    else:
         try:
             page_rows, page_goal = page.measure(bench, subject.size)
             rows += page_rows
@@ -110,7 +113,7 @@ def row(subject, contender, runs):
             "note": contender.note}
 
 
-def goals_of(subject, runs):
+def goals_of(runs):
     ours, alone = runs[Put.name], runs[PutAlone.name]
     cpu = median(run["server_cpu"] for run in ours)
     goals = [

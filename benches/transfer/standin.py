@@ -72,6 +72,9 @@ class StandIn:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body leave in one piece, at once: else each answer would wait for the client's delayed acknowledgement.
+    wbufsize = -1
+    disable_nagle_algorithm = True
     standin = None
 
     def do_POST(self):  # noqa: N802: named by http.server

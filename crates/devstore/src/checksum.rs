@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use crc_fast::CrcAlgorithm;
-use md5::Digest as _;
 use s3s::{S3Result, s3_error};
+use sha2::Digest as _;
 
 /// The algorithms that S3 accepts for multipart uploads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -260,15 +260,14 @@ impl Hasher {
     }
 }
 
-/// Hashes a body once for all that S3 needs of it: MD5 for the ETag, CRC-64/NVME for the object
-/// that it may become part of, and at most one more algorithm that the caller asked for.
+/// Hashes a body once for all that S3 needs of it beside its MD5: CRC-64/NVME for the object that it may
+/// become part of, and at most one more algorithm that the caller asked for.
 pub(crate) struct BodyHasher {
-    md5: md5::Md5,
     crc64nvme: Hasher,
     extra: Option<(Algorithm, Hasher)>,
 }
 
-/// What [`BodyHasher`] found.
+/// All that is known of a body's bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct BodyDigests {
     pub(crate) md5: [u8; 16],
@@ -281,25 +280,24 @@ impl BodyHasher {
         let extra = wanted
             .filter(|algorithm| *algorithm != Algorithm::Crc64Nvme)
             .map(|algorithm| (algorithm, Hasher::new(algorithm)));
-        Self { md5: md5::Md5::new(), crc64nvme: Hasher::new(Algorithm::Crc64Nvme), extra }
+        Self { crc64nvme: Hasher::new(Algorithm::Crc64Nvme), extra }
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
-        self.md5.update(bytes);
         self.crc64nvme.update(bytes);
         if let Some((_, hasher)) = &mut self.extra {
             hasher.update(bytes);
         }
     }
 
-    /// `wanted` must be what [`BodyHasher::new`] was given.
-    pub(crate) fn finish(self, wanted: Option<Algorithm>) -> BodyDigests {
+    /// `wanted` must be what [`BodyHasher::new`] was given; `md5` is the body's.
+    pub(crate) fn finish(self, wanted: Option<Algorithm>, md5: [u8; 16]) -> BodyDigests {
         let crc64nvme = self.crc64nvme.finish();
         let checksum = match self.extra {
             Some((algorithm, hasher)) => Some(Checksum { algorithm, digest: hasher.finish() }),
             None => wanted.map(|algorithm| Checksum { algorithm, digest: crc64nvme.clone() }),
         };
-        BodyDigests { md5: self.md5.finalize().into(), crc64nvme, checksum }
+        BodyDigests { md5, crc64nvme, checksum }
     }
 }
 
@@ -320,9 +318,8 @@ mod tests {
         ] {
             let mut hasher = BodyHasher::new(Some(algorithm));
             hasher.update(CHECK);
-            let digests = hasher.finish(Some(algorithm));
+            let digests = hasher.finish(Some(algorithm), [0; 16]);
             assert_eq!(hex::encode(digests.checksum.unwrap().digest), expected, "{algorithm:?}");
-            assert_eq!(hex::encode(digests.md5), "25f9e794323b453885f5181f1b624d0b");
         }
     }
 

@@ -11,6 +11,7 @@ mod db;
 mod error;
 mod http;
 mod lifecycle;
+mod md5;
 
 use std::path::Path;
 use std::sync::Arc;

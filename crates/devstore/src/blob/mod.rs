@@ -17,6 +17,7 @@ pub(crate) use writer::{BlobWriter, Expected, NewBlob, WriteError};
 use crate::checksum::Algorithm;
 use crate::config::Durability;
 use crate::error::OpenError;
+use crate::md5::Md5;
 use reclaim::Reclaimer;
 
 /// The directory of blob files.
@@ -32,6 +33,7 @@ struct Inner {
     dir_handle: File,
     durability: Durability,
     reclaimer: Reclaimer,
+    md5: Md5,
     /// Held while the store is open: a second process would take this one's unfinished files for orphans.
     lock: Mutex<Option<File>>,
 }
@@ -51,8 +53,8 @@ impl BlobStore {
             }
             std::fs::create_dir_all(&dir)?;
             let dir_handle = File::open(&dir)?;
-            let lock = Mutex::new(Some(lock));
-            Ok(Some(Inner { dir, dir_handle, durability, reclaimer: Reclaimer::default(), lock }))
+            let (reclaimer, md5, lock) = (Reclaimer::default(), Md5::start()?, Mutex::new(Some(lock)));
+            Ok(Some(Inner { dir, dir_handle, durability, reclaimer, md5, lock }))
         });
         match opened.await {
             Ok(Some(inner)) => Ok(Self { inner: Arc::new(inner) }),

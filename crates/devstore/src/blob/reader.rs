@@ -13,6 +13,29 @@ use super::ReadGuard;
 const CHUNK_BYTES: usize = 256 * 1024;
 const QUEUE: usize = 4;
 
+/// Where a buffer goes when the socket has taken its bytes: fresh ones would have to be zeroed, and their pages to be
+/// mapped, which costs a third of a download.
+type Returns = std::sync::mpsc::Sender<Vec<u8>>;
+
+/// A chunk whose buffer is used again.
+struct Chunk {
+    buffer: Vec<u8>,
+    returns: Returns,
+}
+
+impl AsRef<[u8]> for Chunk {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        // Fails when reading has come to its end, and then nobody needs it.
+        let _ = self.returns.send(std::mem::take(&mut self.buffer));
+    }
+}
+
 /// A run of bytes in one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Slice {
@@ -46,8 +69,10 @@ pub(super) fn stream(dir: PathBuf, slices: Vec<Slice>, guard: ReadGuard) -> Stre
     if !slices.is_empty() {
         tokio::task::spawn_blocking(move || {
             let _guard = guard;
+            let (returns, returned) = std::sync::mpsc::channel();
+            let buffers = Buffers { returns, returned };
             for slice in slices {
-                match send(&dir, &slice, &queue) {
+                match send(&dir, &slice, &queue, &buffers) {
                     Ok(true) => {}
                     // The client has gone.
                     Ok(false) => return,
@@ -63,17 +88,37 @@ pub(super) fn stream(dir: PathBuf, slices: Vec<Slice>, guard: ReadGuard) -> Stre
     StreamingBlob::wrap(futures_util::stream::poll_fn(move |context| chunks.poll_recv(context)))
 }
 
+/// The buffers of one download: as many as are under way at once.
+struct Buffers {
+    returns: Returns,
+    returned: std::sync::mpsc::Receiver<Vec<u8>>,
+}
+
+impl Buffers {
+    /// A chunk of that length, to be overwritten.
+    fn take(&self, length: usize) -> Chunk {
+        let mut buffer = self.returned.try_recv().unwrap_or_default();
+        buffer.resize(length, 0);
+        Chunk { buffer, returns: self.returns.clone() }
+    }
+}
+
 /// `false`: nobody listens any more.
-fn send(dir: &Path, slice: &Slice, queue: &mpsc::Sender<io::Result<Bytes>>) -> io::Result<bool> {
+fn send(
+    dir: &Path,
+    slice: &Slice,
+    queue: &mpsc::Sender<io::Result<Bytes>>,
+    buffers: &Buffers,
+) -> io::Result<bool> {
     let mut file = File::open(dir.join(&slice.file))?;
     file.seek(SeekFrom::Start(slice.start))?;
     let mut left = slice.length;
     while left > 0 {
         let length = usize::try_from(left).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
-        let mut chunk = vec![0; length];
-        file.read_exact(&mut chunk)?;
+        let mut chunk = buffers.take(length);
+        file.read_exact(&mut chunk.buffer)?;
         left -= length as u64;
-        if queue.blocking_send(Ok(chunk.into())).is_err() {
+        if queue.blocking_send(Ok(Bytes::from_owner(chunk))).is_err() {
             return Ok(false);
         }
     }

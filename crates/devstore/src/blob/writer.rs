@@ -1,4 +1,5 @@
-//! Writes a body to a new file: hashed and written on a blocking thread that a short queue feeds.
+//! Writes a body to a new file: checksummed and written on a blocking thread that a short queue feeds, while the threads
+//! of [`Md5`](crate::md5::Md5) hash it.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -32,7 +33,7 @@ pub(crate) struct NewBlob {
     kept: bool,
 }
 
-/// What the sender said of the body; checked before the file is synced.
+/// What the sender said of the body; checked before the file can be kept.
 #[derive(Debug, Default)]
 pub(crate) struct Expected {
     pub(crate) size_bytes: Option<u64>,
@@ -132,11 +133,13 @@ fn write(
     let name = uuid::Uuid::new_v4().simple().to_string();
     let mut file = File::options().write(true).create_new(true).open(inner.dir.join(&name))?;
     let mut unfinished = Unfinished { inner: &inner, name: Some(name) };
+    let mut md5 = inner.md5.stream();
     let mut hasher = BodyHasher::new(wanted);
     let mut size_bytes = 0;
     let expected = loop {
         match messages.blocking_recv() {
             Some(Message::Chunk(chunk)) => {
+                md5.update(&chunk);
                 hasher.update(&chunk);
                 file.write_all(&chunk)?;
                 size_bytes += chunk.len() as u64;
@@ -145,12 +148,14 @@ fn write(
             None => return Err(WriteError::Incomplete),
         }
     };
-    let digests = hasher.finish(wanted);
-    expected.check(size_bytes, &digests)?;
+    // A body that was cut off is not worth the disk's time. One with another hash is rare, and MD5 is still at work.
+    expected.check_size(size_bytes)?;
     if inner.durability == Durability::Full {
         file.sync_all()?;
         inner.dir_handle.sync_all()?;
     }
+    let digests = hasher.finish(wanted, md5.finish());
+    expected.check(&digests)?;
     let file = unfinished.name.take().unwrap_or_default();
     drop(unfinished);
     Ok(NewBlob { inner, file, size_bytes, digests, kept: false })
@@ -171,10 +176,14 @@ impl Drop for Unfinished<'_> {
 }
 
 impl Expected {
-    fn check(&self, size_bytes: u64, digests: &BodyDigests) -> Result<(), WriteError> {
+    fn check_size(&self, size_bytes: u64) -> Result<(), WriteError> {
         if self.size_bytes.is_some_and(|expected| expected != size_bytes) {
             return Err(WriteError::Incomplete);
         }
+        Ok(())
+    }
+
+    fn check(&self, digests: &BodyDigests) -> Result<(), WriteError> {
         if self.md5.as_ref().is_some_and(|expected| expected[..] != digests.md5) {
             return Err(WriteError::Md5);
         }
