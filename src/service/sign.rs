@@ -123,7 +123,8 @@ impl Service {
         if upload.spec.transfer != Transfer::Multipart || upload.s3_upload_id.is_some() {
             return Ok(upload);
         }
-        self.open_multipart(upload, Opening::Again).await
+        // Rare, and large: each sign call under way would have the room for it.
+        Box::pin(self.open_multipart(upload, Opening::Again)).await
     }
 
     /// Opens a (new) multipart upload behind the same id.
