@@ -68,7 +68,8 @@ pub async fn serve(
             () = stop.cancelled() => break,
             next = next_connection(&listener, &places) => next,
         };
-        let connection = connection::run(Arc::clone(&shared), stream, peer);
+        // In a place of its own: each future that it is handed to would have room for it once more.
+        let connection = Box::pin(connection::run(Arc::clone(&shared), stream, peer));
         let cut = cut.clone();
         connections.spawn(async move {
             let _place = place;

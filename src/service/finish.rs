@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::complete::{check_declaration, expected_checksum, is_whole};
 use super::read_back::ReadBack;
-use super::refresh::is_ours;
+use super::refresh::{Purpose, is_ours};
 use super::{Service, ServiceError};
 use crate::storage::{CompletedPart, StorageError, StorageErrorKind};
 use crate::store::Written;
@@ -92,7 +92,7 @@ impl Service {
             self.check_holds_no_parts(&declared).await?;
             return Ok((self.check_key_is_free(declared).await?, Vec::new()));
         }
-        let refreshed = self.refresh(declared).await?;
+        let refreshed = self.refresh(declared, Purpose::Completion).await?;
         if refreshed.finished {
             let records = self.records_of_completing(&refreshed.upload).await?;
             return Ok((refreshed.upload, records));
@@ -117,7 +117,7 @@ impl Service {
 
     /// A stream that is declared empty although storage has parts of it would lose them.
     async fn check_holds_no_parts(&self, declared: &Upload) -> Result<(), ServiceError> {
-        let refreshed = self.refresh(declared.clone()).await?;
+        let refreshed = self.refresh(declared.clone(), Purpose::Completion).await?;
         if refreshed.mismatches.is_empty() {
             Ok(())
         } else {
@@ -249,7 +249,7 @@ impl Service {
     /// Asks storage which parts it objects to.
     async fn why_refused(&self, upload: Upload, error: StorageError) -> Result<ServiceError, ServiceError> {
         let total = upload.plan.total_parts().unwrap_or(0);
-        let refreshed = self.refresh(upload).await?;
+        let refreshed = self.refresh(upload, Purpose::Progress).await?;
         if !refreshed.mismatches.is_empty() {
             return Ok(ServiceError::PartMismatch(refreshed.mismatches));
         }
@@ -327,8 +327,8 @@ impl Service {
 
 /// A declared checksum that the parts' own checksums contradict is refused before anything is put together.
 fn check_declared_checksum(upload: &Upload, records: &[PartRecord]) -> Result<(), ServiceError> {
-    let expected = expected_checksum(upload, records);
-    let (Some(declared), Some(expected)) = (upload.checksum, expected) else { return Ok(()) };
+    let Some(declared) = upload.checksum else { return Ok(()) };
+    let Some(expected) = expected_checksum(upload, records) else { return Ok(()) };
     let declared = declared.to_base64();
     if expected.checksum_type == ChecksumType::FullObject && expected.value != declared {
         return Err(ServiceError::ChecksumMismatch(format!(

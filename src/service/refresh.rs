@@ -1,5 +1,6 @@
 //! Asks storage what it holds of an upload, and makes that our truth.
 
+use super::complete::is_whole;
 use super::sign::Opening;
 use super::{Service, ServiceError, count_received};
 use crate::storage::StorageErrorKind;
@@ -7,6 +8,16 @@ use crate::upload::{
     ListedPart, Mismatch, ObjectProof, PartEvidence, PartNumber, PartRecord, PartSet, Transfer, Upload,
     reconcile,
 };
+
+/// What storage is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To know how far the upload is: all that it says is remembered.
+    Progress,
+    /// To complete the upload. Where storage has every part as it was reported, nothing is written: thousands of rows
+    /// would change in nothing but who says so, and nobody asks that of an upload that is completed.
+    Completion,
+}
 
 /// What storage said.
 pub(super) struct Refreshed {
@@ -24,20 +35,20 @@ pub(super) struct Refreshed {
 
 impl Service {
     /// Replaces what was reported of an open upload by what storage lists.
-    pub(super) async fn refresh(&self, upload: Upload) -> Result<Refreshed, ServiceError> {
+    pub(super) async fn refresh(&self, upload: Upload, purpose: Purpose) -> Result<Refreshed, ServiceError> {
         match upload.spec.transfer {
             Transfer::Empty => Ok(Refreshed::nothing(upload)),
-            Transfer::Put => self.refresh_put(upload).await,
+            Transfer::Put => self.refresh_put(upload, purpose).await,
             Transfer::Multipart => {
                 let upload = self.ensure_open(upload).await?;
                 // What it may lead to (a multipart upload opened again) would lie on the stack of all who ask.
-                Box::pin(self.refresh_multipart(upload)).await
+                Box::pin(self.refresh_multipart(upload, purpose)).await
             }
         }
     }
 
     /// A small file is either at its key or it is not.
-    async fn refresh_put(&self, upload: Upload) -> Result<Refreshed, ServiceError> {
+    async fn refresh_put(&self, upload: Upload, purpose: Purpose) -> Result<Refreshed, ServiceError> {
         let asked_at = self.clock.now();
         let object = self.storage_of(&upload)?.head(&upload).await?;
         let key_taken = object.as_ref().is_some_and(|object| !is_ours(&upload, object));
@@ -47,18 +58,23 @@ impl Service {
             etag: object.etag,
             checksum: None,
         });
-        let refreshed = self.reconcile_with(upload, ours.as_slice(), asked_at).await?;
+        let known = self.store.parts(upload.id, upload.spec.checksum_algorithm).await?;
+        let refreshed = self.reconcile_with(upload, purpose, (&known, ours.as_slice()), asked_at).await?;
         Ok(Refreshed { key_taken, ..refreshed })
     }
 
-    async fn refresh_multipart(&self, upload: Upload) -> Result<Refreshed, ServiceError> {
+    async fn refresh_multipart(&self, upload: Upload, purpose: Purpose) -> Result<Refreshed, ServiceError> {
         let Some(s3_upload_id) = upload.s3_upload_id.clone() else { return Ok(Refreshed::nothing(upload)) };
         let known: PartSet = self.store.received(upload.id).await?.numbers;
         let asked_at = self.clock.now();
         let kind = upload.spec.checksum_algorithm;
         let key = upload.spec.key.as_str();
-        match self.storage_of(&upload)?.list_parts(key, &s3_upload_id, kind, &known).await {
-            Ok(listed) => self.reconcile_with(upload, &listed, asked_at).await,
+        let storage = self.storage_of(&upload)?;
+        // Both at once: what is reported meanwhile spares itself (`replace_parts`), and storage has the last word on it.
+        let listing = storage.list_parts(key, &s3_upload_id, kind, &known);
+        let (listed, known) = tokio::join!(listing, self.store.parts(upload.id, kind));
+        match listed {
+            Ok(listed) => self.reconcile_with(upload, purpose, (&known?, &listed), asked_at).await,
             Err(error) if error.kind == StorageErrorKind::NoSuchUpload => self.recover_lost(upload).await,
             Err(error) => Err(error.into()),
         }
@@ -93,19 +109,33 @@ impl Service {
     async fn reconcile_with(
         &self,
         upload: Upload,
-        listed: &[ListedPart],
+        purpose: Purpose,
+        (known, listed): (&[PartRecord], &[ListedPart]),
         asked_at: time::OffsetDateTime,
     ) -> Result<Refreshed, ServiceError> {
-        let known = self.store.parts(upload.id, upload.spec.checksum_algorithm).await?;
-        let reconciled = reconcile(&upload.plan, &known, listed);
+        let reconciled = reconcile(&upload.plan, known, listed);
         if reconciled.records != known {
-            let now = self.clock.now();
-            self.store.replace_parts(upload.id, &reconciled.records, asked_at, now).await?;
-            count_received("listed", newly_listed(&known, &reconciled.records));
+            let is_confirmed = is_whole(&upload, known) && is_same(known, &reconciled.records);
+            if !(is_confirmed && purpose == Purpose::Completion) {
+                let now = self.clock.now();
+                self.store.replace_parts(upload.id, &reconciled.records, asked_at, now).await?;
+            }
+            count_received("listed", newly_listed(known, &reconciled.records));
         }
         let (records, mismatches) = (reconciled.records, reconciled.mismatches);
         Ok(Refreshed { records, mismatches, ..Refreshed::nothing(upload) })
     }
+}
+
+/// Whether two lists of parts, by number, say the same of each, whoever says so.
+fn is_same(before: &[PartRecord], now: &[PartRecord]) -> bool {
+    let essence =
+        |record: &PartRecord| (record.number, record.size_bytes, record.checksum, record.is_received());
+    before.len() == now.len()
+        && before
+            .iter()
+            .zip(now)
+            .all(|(before, now)| essence(before) == essence(now) && before.etag == now.etag)
 }
 
 /// Parts that storage shows now and did not show before.

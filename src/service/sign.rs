@@ -109,7 +109,7 @@ impl Service {
         if upload.spec.transfer != Transfer::Multipart || upload.s3_upload_id.is_some() {
             return Ok(upload);
         }
-        // Its future is large, and hardly any call needs it.
+        // Rare, and large: each sign call under way would have the room for it.
         Box::pin(self.open_multipart(upload, Opening::Again)).await
     }
 

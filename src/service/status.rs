@@ -1,6 +1,7 @@
 //! How far an upload is, by what we know; storage is asked only on request.
 
 use super::abort::is_settled;
+use super::refresh::Purpose;
 use super::{Principal, Service, ServiceError, require, visible_state};
 use crate::access::Role;
 use crate::store::ReceivedParts;
@@ -53,7 +54,7 @@ impl Service {
         require(principal, &[Role::Upload, Role::Read])?;
         let (mut upload, mut received) = self.load_with_progress(principal, id).await?;
         if query.refresh && upload.check_takes_parts(self.clock.now()).is_ok() {
-            match self.refresh(upload).await {
+            match self.refresh(upload, Purpose::Progress).await {
                 Ok(_) => {}
                 // Somebody finished it or took it back while storage was asked: what it is now is the answer.
                 Err(error) if is_settled(&error) => {}

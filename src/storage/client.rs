@@ -1,6 +1,7 @@
 //! How storage is reached.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
@@ -118,6 +119,8 @@ pub struct Storage {
     pub(super) bucket: Arc<str>,
     pub(super) public_address: Arc<BucketAddress>,
     pub(super) settings: Arc<StorageSettings>,
+    /// Whether it has answered a list of parts by a page and said that more follow.
+    pub(super) lists_in_pages: Arc<AtomicBool>,
     #[cfg(test)]
     pub(super) model: Option<super::model::ModelStorage>,
 }
@@ -146,6 +149,7 @@ impl Storage {
             bucket: Arc::from(connection.bucket.as_str()),
             public_address: Arc::new(public_address),
             settings: Arc::new(settings),
+            lists_in_pages: Arc::default(),
             #[cfg(test)]
             model: None,
         })

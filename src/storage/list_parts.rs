@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::Part;
@@ -11,8 +12,8 @@ use super::call::call;
 use super::{Storage, StorageError};
 use crate::upload::{Checksum, ChecksumAlgorithm, ListedPart, PartNumber, PartSet, S3UploadId};
 
-/// ListParts answers at most so many
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html>).
+/// ListParts answers so many unless it is asked for fewer
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html>); MinIO answers them all.
 const PAGE: usize = 1_000;
 /// Pages that are asked for at once.
 const PARALLEL_PAGES: usize = 8;
@@ -26,8 +27,10 @@ impl Storage {
     /// Every part that storage holds of a multipart upload, by number.
     ///
     /// `known` are parts that we believe to be there: they say where pages start, so that ten pages cost the time
-    /// of one. MinIO answers an empty page when a marker is not an existing part; so, when a known part is not in
-    /// the answer, the list is read again from the front before anyone calls it missing.
+    /// of one. That is done once the store has shown that its lists have pages: MinIO answers all parts at once if it is
+    /// let, and reads every part after the marker for each page, so that ten pages would cost it five times the list.
+    /// MinIO also answers an empty page when a marker is not an existing part; so, when a known part is not in the
+    /// answer, the list is read again from the front before anyone calls it missing.
     ///
     /// # Errors
     /// [`StorageError`]; `NoSuchUpload` when storage does not know the multipart upload.
@@ -40,13 +43,21 @@ impl Storage {
     ) -> Result<Vec<ListedPart>, StorageError> {
         ask_model_if_any!(self => model.list_parts(key, s3_upload_id, kind, known));
         let listing = Listing { storage: self, key, s3_upload_id, kind };
+        if !self.lists_in_pages.load(Ordering::Relaxed) {
+            let page = listing.page(0).await?;
+            if page.next.is_none() {
+                return Ok(listing.merged(page.parts));
+            }
+            self.lists_in_pages.store(true, Ordering::Relaxed);
+        }
         let ranges = page_ranges(known);
         let guessed = ranges.len() > 1;
-        let mut merged = listing.read(ranges).await?;
-        if guessed && known_numbers(known).any(|number| !merged.contains_key(&number)) {
-            merged = listing.read(page_ranges(&PartSet::new())).await?;
+        let parts = listing.read(ranges).await?;
+        let lacks = |number: PartNumber| parts.binary_search_by_key(&number, |part| part.number).is_err();
+        if guessed && known_numbers(known).any(lacks) {
+            return listing.read(page_ranges(&PartSet::new())).await;
         }
-        Ok(merged.into_values().map(|(_, part)| part).collect())
+        Ok(parts)
     }
 }
 
@@ -72,18 +83,20 @@ struct Listing<'a> {
     kind: ChecksumAlgorithm,
 }
 
+/// A page of a listing, and after which part the next one begins.
+struct Page {
+    parts: Vec<Part>,
+    next: Option<u32>,
+}
+
 impl Listing<'_> {
-    async fn read(&self, ranges: Vec<Range<u32>>) -> Result<Merged, StorageError> {
+    async fn read(&self, ranges: Vec<Range<u32>>) -> Result<Vec<ListedPart>, StorageError> {
         let pages: Vec<Vec<Part>> = stream::iter(ranges)
             .map(|range| self.read_range(range))
             .buffered(PARALLEL_PAGES)
             .try_collect()
             .await?;
-        let mut merged = Merged::new();
-        for part in pages.into_iter().flatten() {
-            self.merge(&mut merged, part);
-        }
-        Ok(merged)
+        Ok(self.merged(pages.into_iter().flatten()))
     }
 
     /// Follows pages from `range.start` until one reaches `range.end`, where the next range begins.
@@ -91,24 +104,9 @@ impl Listing<'_> {
         let mut parts = Vec::new();
         let mut marker = range.start;
         for _ in 0..MAX_PAGES {
-            let mut request = self
-                .storage
-                .client
-                .list_parts()
-                .bucket(self.storage.bucket())
-                .key(self.key)
-                .upload_id(&self.s3_upload_id.0)
-                .max_parts(PAGE as i32);
-            if marker > 0 {
-                request = request.part_number_marker(marker.to_string());
-            }
-            let page = call("ListParts", request.send()).await?;
-            let next = page.next_part_number_marker().and_then(|marker| marker.parse::<u32>().ok());
-            let truncated = page.is_truncated() == Some(true);
-            let last = page.parts().iter().filter_map(part_number).map(PartNumber::value).max();
-            parts.extend(page.parts.unwrap_or_default());
-            // Some stores leave the next marker out: the highest part of the page is as good.
-            match next.max(last).filter(|next| truncated && *next > marker && *next < range.end) {
+            let page = self.page(marker).await?;
+            parts.extend(page.parts);
+            match page.next.filter(|next| *next < range.end) {
                 Some(next) => marker = next,
                 None => return Ok(parts),
             }
@@ -116,13 +114,40 @@ impl Listing<'_> {
         Ok(parts)
     }
 
+    /// As many parts after the one with this number as the store likes to answer.
+    async fn page(&self, marker: u32) -> Result<Page, StorageError> {
+        let request = self
+            .storage
+            .client
+            .list_parts()
+            .bucket(self.storage.bucket())
+            .key(self.key)
+            .upload_id(&self.s3_upload_id.0)
+            .set_part_number_marker((marker > 0).then(|| marker.to_string()));
+        let page = call("ListParts", request.send()).await?;
+        let next = page.next_part_number_marker().and_then(|marker| marker.parse::<u32>().ok());
+        let last = page.parts().iter().filter_map(part_number).map(PartNumber::value).max();
+        // Some stores leave the next marker out: the highest part of the page is as good.
+        let next = next.max(last).filter(|next| page.is_truncated() == Some(true) && *next > marker);
+        Ok(Page { parts: page.parts.unwrap_or_default(), next })
+    }
+
+    /// The parts of pages by number, the newest of those that come twice.
+    fn merged(&self, parts: impl IntoIterator<Item = Part>) -> Vec<ListedPart> {
+        let mut merged = Merged::new();
+        for part in parts {
+            self.merge(&mut merged, part);
+        }
+        merged.into_values().map(|(_, part)| part).collect()
+    }
+
     fn merge(&self, merged: &mut Merged, part: Part) {
         let Some(number) = part_number(&part) else { return };
         let listed = ListedPart {
             number,
             size_bytes: part.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
-            etag: part.e_tag().unwrap_or_default().to_owned(),
             checksum: part_checksum(&part, self.kind),
+            etag: part.e_tag.unwrap_or_default(),
         };
         let newer = (part.last_modified, listed);
         match merged.get(&number) {
