@@ -46,6 +46,14 @@ class Connection:
 
     def send(self, method, path, payload=None, headers=None):
         """Status, headers and body."""
+        try:
+            return self._send(method, path, payload, headers)
+        except ConnectionError:
+            # Servers hang up on connections that were idle for some seconds.
+            self._http.close()
+            return self._send(method, path, payload, headers)
+
+    def _send(self, method, path, payload, headers):
         self._http.request(method, path, payload, headers or {})
         answer = self._http.getresponse()
         return answer.status, answer.headers, answer.read()

@@ -81,15 +81,18 @@ class S3:
 
     def presigned_put(self, key, upload_id, number, expires_seconds=3600):
         """The URL of a part, for clients that only PUT."""
+        return self.presigned("PUT", key, {"partNumber": number, "uploadId": upload_id}, expires_seconds)
+
+    def presigned(self, method, key, query=None, expires_seconds=3600):
+        """An URL for clients that have no credentials."""
         now = timestamp()
         query = {
             "X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Credential": f"{self._store.access_key_id}/{self._scope(now)}",
-            "X-Amz-Date": now, "X-Amz-Expires": expires_seconds, "X-Amz-SignedHeaders": "host",
-            "partNumber": number, "uploadId": upload_id,
+            "X-Amz-Date": now, "X-Amz-Expires": expires_seconds, "X-Amz-SignedHeaders": "host", **(query or {}),
         }
         path = self._path(key)
         text = query_text(query)
-        signature = self._signature(now, ("PUT", path, text, f"host:{self._host}\n", "host", "UNSIGNED-PAYLOAD"))
+        signature = self._signature(now, (method, path, text, f"host:{self._host}\n", "host", "UNSIGNED-PAYLOAD"))
         return f"{self._store.endpoint}{path}?{text}&X-Amz-Signature={signature}"
 
     def _path(self, key):

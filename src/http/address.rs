@@ -5,12 +5,9 @@
 //! one that does not would pass on what a caller wrote.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, HeaderName};
-use axum::middleware::Next;
-use axum::response::Response;
 use ipnet::IpNet;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -35,13 +32,10 @@ impl Neighbourhood {
     }
 }
 
-/// Notes in the request whose it is.
-pub(super) async fn find(State(trusted): State<Arc<[IpNet]>>, mut request: Request, next: Next) -> Response {
-    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
-        let address = caller(peer.ip(), request.headers(), &trusted);
-        request.extensions_mut().insert(Neighbourhood::of(address));
-    }
-    next.run(request).await
+/// Whose request it is; none where it did not come over a connection.
+pub(super) fn find(trusted: &[IpNet], request: &Request) -> Option<Neighbourhood> {
+    let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
+    Some(Neighbourhood::of(caller(peer.ip(), request.headers(), trusted)))
 }
 
 /// The nearest address that is not a proxy's of ours. Each proxy appends whom it heard, so the list is read from its

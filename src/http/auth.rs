@@ -1,5 +1,7 @@
 //! Who calls.
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
@@ -13,14 +15,14 @@ use crate::service::{AuthError, Principal};
 /// The caller, known before a handler runs.
 pub(super) struct Caller(pub(super) Principal);
 
-impl FromRequestParts<Gateway> for Caller {
+impl FromRequestParts<Arc<Gateway>> for Caller {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Self::Rejection> {
         // What a proxy before an open gateway has asked for is none of ours.
         let bearer = if gateway.auth.is_open() { None } else { bearer(&parts.headers)? };
         let principal = gateway.auth.authenticate(bearer).await?;
-        gateway.limits.check_caller(&principal.label())?;
+        gateway.limits.check_caller(&principal)?;
         check_origin(&principal, parts, gateway)?;
         Ok(Self(principal))
     }
@@ -29,10 +31,10 @@ impl FromRequestParts<Gateway> for Caller {
 /// A caller who runs the gateway.
 pub(super) struct Operator;
 
-impl FromRequestParts<Gateway> for Operator {
+impl FromRequestParts<Arc<Gateway>> for Operator {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Self::Rejection> {
         let Caller(principal) = Caller::from_request_parts(parts, gateway).await?;
         if principal.roles.has(Role::Admin) {
             Ok(Self)

@@ -125,6 +125,12 @@ impl ApiError {
         Self::new(Code::Unauthorized, detail)
     }
 
+    /// An answer that cannot be put into JSON: a time after the year 9999, say.
+    pub(super) fn unwritable(error: &std::io::Error) -> Self {
+        tracing::error!(cause = causes(error), "an answer could not be written");
+        Self::new(Code::Internal, "the operator finds the reason in the log under the request id")
+    }
+
     fn with_limit(mut self, limit: u64) -> Self {
         self.0.limit = Some(limit);
         self

@@ -4,32 +4,31 @@
 //! for that page's server and asks nobody, but it still says the page's name.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header;
 use axum::http::uri::Authority;
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
 
 use super::error::{ApiError, Code};
 
 /// What tells nothing and is asked by whatever address a prober knows.
 const FOR_PROBERS: [&str; 2] = ["/healthz", "/readyz"];
 
-/// Refuses a request for a name that is not the gateway's. This machine's own names always are.
-pub(super) async fn check(State(hosts): State<Arc<[String]>>, request: Request, next: Next) -> Response {
-    let named = named(&request);
+/// Refuses a request for a name that is not among `hosts`, where the gateway answers to some only. This machine's own
+/// names always are.
+pub(super) fn check(hosts: Option<&[String]>, request: &Request) -> Result<(), ApiError> {
+    let Some(hosts) = hosts else { return Ok(()) };
+    let named = named(request);
     let is_ours = named
         .as_deref()
         .is_some_and(|host| is_of_this_machine(host) || hosts.iter().any(|known| known == host));
     if is_ours || FOR_PROBERS.contains(&request.uri().path()) {
-        return next.run(request).await;
+        return Ok(());
     }
     let host = named.unwrap_or_default();
     let detail =
         format!("this gateway does not answer to {host:?}; its operator can add the name to http.hosts");
-    ApiError::new(Code::MisdirectedRequest, detail).into_response()
+    Err(ApiError::new(Code::MisdirectedRequest, detail))
 }
 
 /// The host that a request is for, in lower case, without port: of its target (HTTP/2) or else of its `Host`.

@@ -1,10 +1,13 @@
 //! JSON bodies, with every bad field told at once.
 
 use std::collections::BTreeSet;
+use std::error::Error as _;
+use std::sync::Arc;
 
-use axum::body::Bytes;
+use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
+use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -28,20 +31,21 @@ pub(super) trait FromWire: Sized {
 /// A JSON body, parsed into what `service` takes.
 pub(super) struct JsonBody<T>(pub(super) T);
 
-impl<T: FromWire> FromRequest<Gateway> for JsonBody<T> {
+impl<T: FromWire> FromRequest<Arc<Gateway>> for JsonBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, gateway: &Gateway) -> Result<Self, Self::Rejection> {
+    async fn from_request(request: Request, gateway: &Arc<Gateway>) -> Result<Self, Self::Rejection> {
         let is_json = is_json(request.headers());
         // A body that drips is never idle, so its whole time is bounded too.
-        let arriving = tokio::time::timeout(gateway.body_timeout, Bytes::from_request(request, gateway));
+        let arriving =
+            tokio::time::timeout(gateway.body_timeout, to_bytes(request.into_body(), MAX_JSON_BYTES));
         let arrived = arriving.await.map_err(|_| {
             let seconds = gateway.body_timeout.as_secs_f64();
             let detail = format!("body: not all of it arrived within {seconds} s; nothing was done");
             ApiError::new(Code::RequestTimeout, detail)
         })?;
-        let bytes = arrived.map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let bytes = arrived.map_err(|error| {
+            if error.source().is_some_and(|source| source.is::<LengthLimitError>()) {
                 let detail = format!("body: more than {MAX_JSON_BYTES} bytes of JSON; use several calls");
                 ApiError::too_large(detail, MAX_JSON_BYTES as u64)
             } else {
@@ -67,6 +71,21 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn parse<T: FromWire>(bytes: &[u8]) -> Result<T, Vec<FieldProblem>> {
+    match read(bytes) {
+        Some(wire) => T::from_wire(wire),
+        None => examine(bytes),
+    }
+}
+
+/// What a body says if nothing is wrong with its shape, without a tree of it.
+fn read<W: DeserializeOwned>(bytes: &[u8]) -> Option<W> {
+    // serde would take a list for an object too.
+    let is_object = bytes.trim_ascii_start().starts_with(b"{");
+    if is_object { serde_json::from_slice(bytes).ok() } else { None }
+}
+
+/// The same for any body, with all that is wrong with it.
+fn examine<T: FromWire>(bytes: &[u8]) -> Result<T, Vec<FieldProblem>> {
     let mut value: Value = serde_json::from_slice(bytes)
         .map_err(|error| vec![FieldProblem::new("body", format!("not JSON: {error}"))])?;
     if !value.is_object() {
@@ -160,5 +179,88 @@ fn join(parent: &str, name: &str) -> String {
     match parent {
         "" | "." => name.to_owned(),
         parent => format!("{parent}.{name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use partgate_api::{CompleteRequest, InitRequest, SignRequest};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// As it comes.
+    #[derive(Debug, PartialEq)]
+    struct Raw<W>(W);
+
+    impl<W: DeserializeOwned> FromWire for Raw<W> {
+        type Wire = W;
+
+        fn from_wire(wire: W) -> Result<Self, Vec<FieldProblem>> {
+            Ok(Self(wire))
+        }
+    }
+
+    fn check<W: DeserializeOwned + PartialEq + std::fmt::Debug>(body: &str) {
+        assert_eq!(parse::<Raw<W>>(body.as_bytes()), examine(body.as_bytes()), "{body}");
+    }
+
+    #[test]
+    fn short_way_and_long_way_read_the_same() {
+        for body in [
+            "{}",
+            "[]",
+            "[[1]]",
+            " \n{\"parts\": [1, {\"number\": 2, \"size\": 3}]}\t",
+            "{\"parts\": [1]} x",
+            "{\"parts\": [1], \"parts\": [2]}",
+            "{\"parts\": [1.0]}",
+            "{\"parts\": [1e0]}",
+            "{\"parts\": [-0]}",
+            "{\"parts\": [4294967296, 18446744073709551616]}",
+            "{\"parts\": [[1, null, null]]}",
+            "{\"parts\": [1], \"stored\": [[1, null, null, null]]}",
+            "{\"parts\": [1], \"stored\": null}",
+            "{\"parts\": [1], \"stored\": [{\"number\": 1, \"etag\": \"\\ud800\"}]}",
+            "\u{c}{\"parts\": [1]}",
+            "\u{feff}{\"parts\": [1]}",
+            "null",
+            "",
+        ] {
+            check::<SignRequest>(body);
+        }
+        check::<InitRequest>(
+            "{\"filename\": \"a\", \"metadata\": {\"a\": \"1\", \"a\": \"2\"}, \"sign\": 2}",
+        );
+        check::<InitRequest>("[\"a\"]");
+        check::<CompleteRequest>("{\"size\": 1, \"size\": null}");
+    }
+
+    fn json() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            Just("\"\"".to_owned()),
+            any::<i64>().prop_map(|number| number.to_string()),
+            any::<f64>().prop_map(|number| number.to_string()),
+            (0..5u32).prop_map(|number| number.to_string()),
+        ];
+        let name = prop::sample::select(vec!["parts", "stored", "number", "etag", "checksum", "size", "x"]);
+        leaf.prop_recursive(4, 24, 4, move |inner| {
+            let member =
+                (name.clone(), inner.clone()).prop_map(|(name, value)| format!("\"{name}\":{value}"));
+            prop_oneof![
+                prop::collection::vec(inner, 0..4).prop_map(|items| format!("[{}]", items.join(","))),
+                prop::collection::vec(member, 0..4).prop_map(|members| format!("{{{}}}", members.join(","))),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_agree_on_any_body(parts in json(), stored in json(), other in json()) {
+            check::<SignRequest>(&format!("{{\"parts\":{parts},\"stored\":{stored}}}"));
+            check::<SignRequest>(&format!("{{\"parts\":{parts}}}"));
+            check::<SignRequest>(&other);
+        }
     }
 }

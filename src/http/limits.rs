@@ -5,9 +5,6 @@ use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
 
@@ -15,6 +12,7 @@ use super::address::Neighbourhood;
 use super::error::ApiError;
 use super::load::Fairness;
 use crate::config::{Rate, Serving};
+use crate::service::Principal;
 
 /// So many addresses or callers are counted one by one, about 100 bytes each; more share counts.
 const MAX_KEYS: usize = 100_000;
@@ -38,10 +36,10 @@ impl RateLimits {
         }
     }
 
-    /// Counts a call of a caller who is known; the label names them and holds no secret.
-    pub(super) fn check_caller(&self, label: &str) -> Result<(), ApiError> {
+    /// Counts a call of a caller who is known.
+    pub(super) fn check_caller(&self, caller: &Principal) -> Result<(), ApiError> {
         let Some(limiter) = &self.by_caller else { return Ok(()) };
-        limiter.check(label.to_owned()).map_err(|seconds| refused("caller", seconds))
+        limiter.check(caller.label()).map_err(|seconds| refused("caller", seconds))
     }
 
     /// Where addresses are counted, they also share the places.
@@ -49,8 +47,12 @@ impl RateLimits {
         if self.by_address.is_some() { Fairness::HalfEach } else { Fairness::Whoever }
     }
 
-    fn check_address(&self, neighbourhood: Neighbourhood) -> Result<(), ApiError> {
-        let Some(limiter) = &self.by_address else { return Ok(()) };
+    /// Counts a call of an address. This comes before callers are told apart, so that nobody guesses credentials
+    /// quickly.
+    pub(super) fn check_address(&self, neighbourhood: Option<Neighbourhood>) -> Result<(), ApiError> {
+        let Some((limiter, neighbourhood)) = self.by_address.as_ref().zip(neighbourhood) else {
+            return Ok(());
+        };
         limiter.check(neighbourhood).map_err(|seconds| refused("address", seconds))
     }
 }
@@ -59,16 +61,6 @@ fn refused(by: &'static str, retry_after_seconds: u64) -> ApiError {
     metrics::counter!("partgate_http_rate_limited_total", "by" => by).increment(1);
     let detail = format!("too many calls of this {by}; nothing was done, send the same request again later");
     ApiError::rate_limited(detail, retry_after_seconds)
-}
-
-/// Refuses a call of an address that has made too many. This comes before callers are told apart, so that nobody
-/// guesses credentials quickly.
-pub(super) async fn by_address(State(limits): State<RateLimits>, request: Request, next: Next) -> Response {
-    let checked = request.extensions().get().map_or(Ok(()), |address| limits.check_address(*address));
-    match checked {
-        Ok(()) => next.run(request).await,
-        Err(error) => error.into_response(),
-    }
 }
 
 /// Counts calls by key, in bounded memory.

@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use metrics::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::address::Neighbourhood;
@@ -24,44 +23,46 @@ pub(super) enum Fairness {
 /// How many calls may be under way at once; who comes after is asked to come back.
 #[derive(Debug, Clone)]
 pub(super) struct InFlight {
-    /// What the metrics call these calls.
-    kind: &'static str,
     places: Arc<Semaphore>,
+    taken: Gauge,
     shares: Option<Shares>,
 }
 
 /// Who has a place gives it back when this is dropped.
-struct Place {
-    kind: &'static str,
+pub(super) struct Place {
+    taken: Gauge,
     _permit: OwnedSemaphorePermit,
     _share: Option<Share>,
 }
 
 impl InFlight {
+    /// `kind` is what the metrics call these calls.
     pub(super) fn new(kind: &'static str, calls: usize, fairness: Fairness) -> Self {
         metrics::gauge!("partgate_http_in_flight_limit").set(calls as f64);
         let shares = match fairness {
             Fairness::Whoever => None,
             Fairness::HalfEach => Some(Shares { most: (calls / 2).max(1), held: Arc::default() }),
         };
-        Self { kind, places: Arc::new(Semaphore::new(calls)), shares }
+        let taken = metrics::gauge!("partgate_http_in_flight", "kind" => kind);
+        Self { places: Arc::new(Semaphore::new(calls)), taken, shares }
     }
 
-    fn take(&self, neighbourhood: Option<Neighbourhood>) -> Result<Place, ApiError> {
+    /// Refuses when too many are under way already. Waiting in a queue would only make all of them late.
+    pub(super) fn take(&self, neighbourhood: Option<Neighbourhood>) -> Result<Place, ApiError> {
         let share = self.shares.as_ref().zip(neighbourhood);
         let share = share.map(|(shares, neighbourhood)| shares.take(neighbourhood)).transpose()?;
         let permit = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
             metrics::counter!("partgate_http_shed_total").increment(1);
             ApiError::new(Code::Overloaded, "nothing was done; send the same request again")
         })?;
-        metrics::gauge!("partgate_http_in_flight", "kind" => self.kind).increment(1);
-        Ok(Place { kind: self.kind, _permit: permit, _share: share })
+        self.taken.increment(1);
+        Ok(Place { taken: self.taken.clone(), _permit: permit, _share: share })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        metrics::gauge!("partgate_http_in_flight", "kind" => self.kind).decrement(1);
+        self.taken.decrement(1);
     }
 }
 
@@ -108,18 +109,10 @@ impl Drop for Share {
     }
 }
 
-/// Refuses a call when too many are under way already. Waiting in a queue would only make all of them late.
-pub(super) async fn shed(State(in_flight): State<InFlight>, request: Request, next: Next) -> Response {
-    match in_flight.take(request.extensions().get().copied()) {
-        Ok(_place) => next.run(request).await,
-        Err(error) => error.into_response(),
-    }
-}
-
 /// Gives a call up after a while. That is safe at any moment, as a crash is: what storage was asked for was written
 /// down before.
-pub(super) async fn bound(State(longest): State<Duration>, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(longest, next.run(request)).await {
+pub(super) async fn bound(longest: Duration, answering: impl Future<Output = Response>) -> Response {
+    match tokio::time::timeout(longest, answering).await {
         Ok(response) => response,
         Err(_) => {
             tracing::warn!(after_s = longest.as_secs(), "a call was given up");
@@ -131,20 +124,13 @@ pub(super) async fn bound(State(longest): State<Duration>, request: Request, nex
 
 #[cfg(test)]
 mod tests {
-    use axum::Router;
-    use axum::body::Body;
     use axum::http::StatusCode;
-    use axum::routing::get;
-    use tower::ServiceExt as _;
 
     use super::*;
 
     #[tokio::test]
     async fn call_that_hangs_is_given_up() {
-        let hang = get(std::future::pending::<()>);
-        let bound = axum::middleware::from_fn_with_state(Duration::from_millis(10), bound);
-        let router: Router = Router::new().route("/", hang).layer(bound);
-        let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        let answer = bound(Duration::from_millis(10), std::future::pending()).await;
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(answer.headers().contains_key("retry-after"));
     }

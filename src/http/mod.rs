@@ -2,7 +2,9 @@
 //! do is decided elsewhere.
 
 mod address;
+mod admission;
 mod auth;
+mod calls;
 mod context;
 mod error;
 mod exposition;
@@ -16,6 +18,7 @@ mod page;
 mod params;
 mod proxied;
 mod security;
+mod signed;
 mod uploads;
 mod wire;
 
@@ -23,7 +26,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware;
 use axum::routing::{get, post, put};
@@ -32,6 +34,11 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::timeout::RequestBodyTimeoutLayer;
+
+use admission::Gate;
+use calls::Calls;
+use context::Surroundings;
+use load::InFlight;
 
 pub use exposition::Exposition;
 pub use limits::RateLimits;
@@ -43,12 +50,12 @@ use crate::service::{Authenticator, Service};
 
 /// The largest JSON body, bytes: a complete call that reports 10,000 parts with SHA-256 each fits.
 pub const MAX_JSON_BYTES: usize = 1536 * 1024;
-/// A body of which nothing arrives for so long is given up.
+/// The body of a proxied part of which nothing arrives for so long is given up.
 const BODY_IDLE: Duration = Duration::from_secs(60);
 /// A call may take so long beyond what complete waits for: a storage call with all its attempts, and some.
 const LONGEST_CALL: Duration = Duration::from_secs(60);
 
-/// What the handlers need.
+/// What the handlers need. They share one.
 #[derive(Clone)]
 pub struct Gateway {
     /// The capabilities.
@@ -88,7 +95,7 @@ pub enum MetricsAt {
 
 /// The whole API as one service.
 pub fn router(gateway: Gateway) -> Router {
-    let longest = gateway.service.rules().complete_wait + LONGEST_CALL;
+    let gateway = Arc::new(gateway);
     let uploads = Router::new()
         .route("/upload", get(uploads::list))
         .route("/upload/init", post(uploads::init))
@@ -98,76 +105,68 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/upload/{id}/status", get(uploads::status))
         .route("/upload/{id}/complete", post(uploads::complete))
         .route("/upload/{id}/file", get(uploads::file))
-        .route("/sweep", post(operations::sweep))
-        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
-        .layer(middleware::from_fn_with_state(longest, load::bound));
+        .route("/sweep", post(operations::sweep));
     let proxied = Router::new()
         .route("/upload/{id}/parts/{number}", put(proxied::part))
         .route("/upload/{id}/chunk/{index}", post(proxied::chunk))
-        // Bytes stream through and are counted against the part's length instead.
-        .layer(DefaultBodyLimit::disable());
+        .layer(RequestBodyTimeoutLayer::new(BODY_IDLE));
     let mut operations = health().route("/openapi.json", get(openapi::serve));
     if gateway.metrics_at == MetricsAt::Api {
         // A credential can be guessed here too.
-        operations =
-            operations.merge(counted(&gateway, Router::new().route("/metrics", get(operations::metrics))));
+        let metrics = Router::new().route("/metrics", get(operations::metrics));
+        operations = operations.merge(gated(metrics, gate(&gateway)));
     }
-    let routes = counted(&gateway, in_flight(&gateway, "api", uploads))
-        .merge(counted(&gateway, in_flight(&gateway, "proxied", proxied)))
+    let longest = gateway.service.rules().complete_wait + LONGEST_CALL;
+    let api = Gate { longest: Some(longest), ..gate_with_places(&gateway, "api") };
+    let routes = gated(uploads, api)
+        .merge(gated(proxied, gate_with_places(&gateway, "proxied")))
         .merge(operations)
         .merge(page::routes(&gateway.service.terms(), &gateway.auth))
         .method_not_allowed_fallback(error::method_not_allowed)
         .fallback(error::no_such_route);
     let cors = cors(&gateway);
-    surrounded(gateway, guarded(routes).layer(cors))
+    let layers = ServiceBuilder::new()
+        .layer(middleware::from_fn_with_state(surroundings(&gateway, gateway.transport), context::observe))
+        .layer(cors)
+        .layer(CatchPanicLayer::custom(error::panicked));
+    routes.layer(layers).with_state(gateway)
 }
 
 /// What those who run the gateway ask, for a plain listener that only they reach: nobody is asked who they are.
 pub fn operations_router(gateway: Gateway) -> Router {
+    let gateway = Arc::new(gateway);
     let routes = health()
         .route("/metrics", get(operations::metrics_for_all))
         .method_not_allowed_fallback(error::method_not_allowed)
         .fallback(error::no_such_route);
-    let gateway = Gateway { transport: Transport::Plain, ..gateway };
-    surrounded(gateway, guarded(routes))
+    let layers = ServiceBuilder::new()
+        .layer(middleware::from_fn_with_state(surroundings(&gateway, Transport::Plain), context::observe))
+        .layer(CatchPanicLayer::custom(error::panicked));
+    routes.layer(layers).with_state(gateway)
 }
 
-fn health() -> Router<Gateway> {
+fn health() -> Router<Arc<Gateway>> {
     Router::new().route("/healthz", get(operations::healthz)).route("/readyz", get(operations::readyz))
 }
 
-/// Routes of which only so many calls are under way at once.
-fn in_flight(gateway: &Gateway, kind: &'static str, routes: Router<Gateway>) -> Router<Gateway> {
-    let in_flight = load::InFlight::new(kind, gateway.max_in_flight, gateway.limits.fairness());
-    routes.layer(middleware::from_fn_with_state(in_flight, load::shed))
+fn surroundings(gateway: &Gateway, transport: Transport) -> Arc<Surroundings> {
+    Arc::new(Surroundings { hosts: gateway.hosts.clone(), transport, calls: Calls::default() })
 }
 
-/// Routes whose calls are counted by address.
-fn counted(gateway: &Gateway, routes: Router<Gateway>) -> Router<Gateway> {
-    let trusted: Arc<[IpNet]> = gateway.trusted_proxies.clone().into();
-    routes
-        .layer(middleware::from_fn_with_state(gateway.limits.clone(), limits::by_address))
-        .layer(middleware::from_fn_with_state(trusted, address::find))
+fn gated(routes: Router<Arc<Gateway>>, gate: Gate) -> Router<Arc<Gateway>> {
+    routes.layer(middleware::from_fn_with_state(Arc::new(gate), admission::admit))
 }
 
-/// What every request goes through last.
-fn guarded(routes: Router<Gateway>) -> Router<Gateway> {
-    let layers = ServiceBuilder::new()
-        .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(RequestBodyTimeoutLayer::new(BODY_IDLE));
-    routes.layer(layers)
+/// A gate that counts calls by address.
+fn gate(gateway: &Gateway) -> Gate {
+    let (trusted_proxies, limits) = (gateway.trusted_proxies.clone(), gateway.limits.clone());
+    Gate { trusted_proxies, limits, in_flight: None, longest: None }
 }
 
-/// What every request goes through first.
-fn surrounded(gateway: Gateway, mut routes: Router<Gateway>) -> Router {
-    if let Some(hosts) = gateway.hosts.clone() {
-        let hosts: Arc<[String]> = hosts.into();
-        routes = routes.layer(middleware::from_fn_with_state(hosts, host::check));
-    }
-    let layers = ServiceBuilder::new()
-        .layer(middleware::from_fn_with_state(gateway.transport, security::protect))
-        .layer(middleware::from_fn(context::observe));
-    routes.layer(layers).with_state(gateway)
+/// One through which only so many calls of a kind are under way at once, too.
+fn gate_with_places(gateway: &Gateway, kind: &'static str) -> Gate {
+    let in_flight = InFlight::new(kind, gateway.max_in_flight, gateway.limits.fairness());
+    Gate { in_flight: Some(in_flight), ..gate(gateway) }
 }
 
 /// A preflight does not say who will call, so an origin is allowed that the gateway or any tenant allows; the call itself

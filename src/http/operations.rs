@@ -1,5 +1,7 @@
 //! For those who run the gateway: health, readiness, metrics.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -23,7 +25,7 @@ pub(super) async fn healthz() -> Json<api::Health> {
     get, path = "/readyz", tag = "operations",
     responses((status = 200, body = api::Readiness), (status = 503, body = api::Readiness)),
 )]
-pub(super) async fn readyz(State(gateway): State<Gateway>) -> Response {
+pub(super) async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response {
     let (database, storage) = gateway.service.readiness().await;
     let is_ready = database.is_ok() && storage.is_ok();
     let words = |result: Result<(), crate::service::ServiceError>| match result {
@@ -47,12 +49,12 @@ pub(super) async fn readyz(State(gateway): State<Gateway>) -> Response {
         (status = "4XX", description = "unauthorized, forbidden: needs the role admin", body = api::Problem, content_type = "application/problem+json"),
     ),
 )]
-pub(super) async fn metrics(_: Operator, State(gateway): State<Gateway>) -> Response {
+pub(super) async fn metrics(_: Operator, State(gateway): State<Arc<Gateway>>) -> Response {
     exposition(&gateway).await
 }
 
 /// The same where operations have a listener of their own: who reaches that may see them.
-pub(super) async fn metrics_for_all(State(gateway): State<Gateway>) -> Response {
+pub(super) async fn metrics_for_all(State(gateway): State<Arc<Gateway>>) -> Response {
     exposition(&gateway).await
 }
 
@@ -74,7 +76,7 @@ async fn exposition(gateway: &Gateway) -> Response {
 )]
 pub(super) async fn sweep(
     _: Operator,
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     SweepParams(mode): SweepParams,
 ) -> Result<Json<api::SweepReport>, ApiError> {
     let report = gateway.service.sweep(mode).await?;

@@ -57,7 +57,7 @@ struct PageData<'a> {
 }
 
 /// The page and its files.
-pub(super) fn routes(terms: &Terms, auth: &Authenticator) -> Router<Gateway> {
+pub(super) fn routes(terms: &Terms, auth: &Authenticator) -> Router<Arc<Gateway>> {
     let policy = policy(&terms.storage_origin);
     let index = Asset::new(
         "text/html; charset=utf-8",
@@ -132,7 +132,7 @@ impl Asset {
         }
     }
 
-    fn route(self) -> MethodRouter<Gateway> {
+    fn route(self) -> MethodRouter<Arc<Gateway>> {
         let asset = Arc::new(self);
         get(async move |headers: HeaderMap| asset.answer(&headers))
     }

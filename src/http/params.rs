@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use uuid::Uuid;
@@ -23,8 +23,11 @@ impl<S: Send + Sync> FromRequestParts<S> for UploadPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let segments = Path::<BTreeMap<String, String>>::from_request_parts(parts, state).await;
-        let id = segments.ok().and_then(|Path(segments)| Uuid::parse_str(segments.get("id")?).ok());
+        let segments = RawPathParams::from_request_parts(parts, state).await;
+        let id = segments.ok().and_then(|segments| {
+            let (_, text) = segments.iter().find(|(name, _)| *name == "id")?;
+            Uuid::parse_str(text).ok()
+        });
         id.map(|id| Self(UploadId(id))).ok_or_else(|| ServiceError::NotFound.into())
     }
 }

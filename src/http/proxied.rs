@@ -1,6 +1,7 @@
 //! Parts that go through the gateway, for clients that cannot reach storage.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
@@ -35,7 +36,7 @@ use crate::upload::{ChecksumAlgorithm, UploadId};
     ),
 )]
 pub(super) async fn part(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Caller(principal): Caller,
     UploadPath(id): UploadPath,
     Path(segments): Path<BTreeMap<String, String>>,
@@ -61,7 +62,7 @@ pub(super) async fn part(
     ),
 )]
 pub(super) async fn chunk(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Caller(principal): Caller,
     UploadPath(id): UploadPath,
     Path(segments): Path<BTreeMap<String, String>>,
@@ -73,7 +74,7 @@ pub(super) async fn chunk(
 }
 
 async fn forward(
-    gateway: Gateway,
+    gateway: Arc<Gateway>,
     principal: &Principal,
     (id, number): (UploadId, u32),
     headers: &HeaderMap,

@@ -1,9 +1,6 @@
 //! What every answer tells browsers.
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 const HEADERS: [(HeaderName, HeaderValue); 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -25,9 +22,7 @@ pub enum Transport {
 }
 
 /// Adds what an answer does not say itself.
-pub(super) async fn protect(State(transport): State<Transport>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+pub(super) fn protect(transport: Transport, headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(value);
     }
@@ -36,5 +31,4 @@ pub(super) async fn protect(State(transport): State<Transport>, request: Request
     if transport == Transport::Tls {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, STRICT);
     }
-    response
 }

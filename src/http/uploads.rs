@@ -1,21 +1,26 @@
 //! The life of an upload, route by route.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use partgate_api as api;
 
-use super::Gateway;
 use super::auth::Caller;
 use super::error::ApiError;
 use super::json::JsonBody;
 use super::params::{FileParams, ListParams, StatusParams, UploadPath, idempotency_key};
 use super::wire::{self, ReportCall, SignCall};
+use super::{Gateway, signed};
 use crate::service::{CompleteCall, Completing, NewUpload, ServiceError};
 
 /// A client asks again after so long while a completion goes on.
 const POLL_SECONDS: u32 = 1;
+/// For answers with signed URLs in them, which are secrets.
+const NO_STORE: [(HeaderName, HeaderValue); 1] =
+    [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
 
 /// Opens an upload.
 ///
@@ -33,7 +38,7 @@ const POLL_SECONDS: u32 = 1;
     ),
 )]
 pub(super) async fn init(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Caller(principal): Caller,
     headers: HeaderMap,
     JsonBody(new): JsonBody<NewUpload>,
@@ -58,13 +63,15 @@ pub(super) async fn init(
     ),
 )]
 pub(super) async fn sign(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Caller(principal): Caller,
     UploadPath(id): UploadPath,
     JsonBody(call): JsonBody<SignCall>,
 ) -> Result<Response, ApiError> {
     let batch = gateway.service.sign(&principal, id, &call.parts, &call.stored).await?;
-    Ok(no_store(wire::signed(batch)))
+    let json = signed::json(&batch).map_err(|error| ApiError::unwritable(&error))?;
+    let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    Ok((NO_STORE, content_type, json).into_response())
 }
 
 /// Reports stored parts.
@@ -79,7 +86,7 @@ pub(super) async fn sign(
     ),
 )]
 pub(super) async fn report(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Caller(principal): Caller,
     UploadPath(id): UploadPath,
     JsonBody(call): JsonBody<ReportCall>,
@@ -103,7 +110,7 @@ pub(super) async fn report(
     ),
 )]
 pub(super) async fn status(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Caller(principal): Caller,
     UploadPath(id): UploadPath,
     StatusParams(query): StatusParams,
@@ -125,7 +132,7 @@ pub(super) async fn status(
     ),
 )]
 pub(super) async fn complete(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Caller(principal): Caller,
     UploadPath(id): UploadPath,
     JsonBody(call): JsonBody<CompleteCall>,
@@ -154,7 +161,7 @@ pub(super) async fn complete(
     ),
 )]
 pub(super) async fn abort(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Caller(principal): Caller,
     UploadPath(id): UploadPath,
 ) -> Result<StatusCode, ApiError> {
@@ -178,7 +185,7 @@ pub(super) async fn abort(
     ),
 )]
 pub(super) async fn list(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Caller(principal): Caller,
     ListParams(query): ListParams,
 ) -> Result<Json<api::UploadList>, ApiError> {
@@ -201,7 +208,7 @@ pub(super) async fn list(
     ),
 )]
 pub(super) async fn file(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Caller(principal): Caller,
     UploadPath(id): UploadPath,
     params: FileParams,
@@ -210,11 +217,10 @@ pub(super) async fn file(
     if !params.redirect {
         return Ok(no_store(api::FileUrl { url }));
     }
-    let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    Ok((no_store, Redirect::temporary(&url)).into_response())
+    Ok((NO_STORE, Redirect::temporary(&url)).into_response())
 }
 
-/// An answer with signed URLs in it, which are secrets.
+/// An answer with signed URLs in it.
 fn no_store(body: impl serde::Serialize) -> Response {
-    ([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(body)).into_response()
+    (NO_STORE, Json(body)).into_response()
 }

@@ -1,7 +1,5 @@
 //! Wire types to those of the service and back.
 
-use std::collections::BTreeMap;
-
 use partgate_api as api;
 
 use super::json::FromWire;
@@ -14,6 +12,8 @@ use crate::upload::{
     Sha256Digest, State, Upload, validate_filename,
 };
 
+/// How every part is sent.
+pub(super) const METHOD: &str = "PUT";
 const USUAL_CONTENT_TYPE: &str = "application/octet-stream";
 
 /// `sign`, parsed.
@@ -186,25 +186,26 @@ pub(super) fn created(initiated: Initiated, token: Option<String>) -> api::Uploa
         state: state(upload.state),
         created_at: upload.created_at,
         expires_at: upload.expires_at,
-        parts: parts.into_iter().map(signed_part).collect(),
+        parts: parts.iter().map(signed_part).collect(),
         parts_expire_at,
     }
 }
 
-pub(super) fn signed(batch: SignedBatch) -> api::SignResponse {
+/// The answer of `sign` but for the parts, which [`signed`](super::signed) writes.
+pub(super) fn signed_without_parts(batch: &SignedBatch) -> api::SignResponse {
     api::SignResponse {
         expires_at: batch.expires_at,
         progress: progress(&batch.upload.plan, &batch.received),
-        parts: batch.parts.into_iter().map(signed_part).collect(),
+        parts: Vec::new(),
     }
 }
 
-fn signed_part(part: SignedUploadPart) -> api::SignedPart {
+pub(super) fn signed_part(part: SignedUploadPart<'_>) -> api::SignedPart {
     api::SignedPart {
         number: part.number.value(),
-        method: "PUT".to_owned(),
-        url: part.request.url,
-        headers: part.request.headers.into_iter().collect::<BTreeMap<_, _>>(),
+        method: METHOD.to_owned(),
+        url: part.url.to_owned(),
+        headers: part.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         offset: part.span.offset_bytes,
         size: part.span.size_bytes,
     }

@@ -10,13 +10,13 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::Version;
 use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
-use tower::{ServiceExt as _, service_fn};
+use tower::Service as _;
 
 use super::phase::{Late, Phases, Watched};
 use super::{ConnectionLimits, Tls};
@@ -64,14 +64,12 @@ impl Shared {
             let under_way = watched.begin(request.version() == Version::HTTP_2);
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
-            let router = router.clone();
-            async move {
-                let answer = router.oneshot(request).await;
-                answer.map(|answer| answer.map(|body| under_way.answer(body)))
-            }
+            // A router is always ready.
+            let answer = router.clone().call(request);
+            async move { answer.await.map(|answer| answer.map(|body| under_way.answer(body))) }
         });
         let stream = TokioIo::new(Watched { stream, phases: phases.clone() });
-        let mut connection = pin!(self.http.serve_connection(stream, TowerToHyperService::new(service)));
+        let mut connection = pin!(self.http.serve_connection(stream, service));
         let late = tokio::select! {
             ended = connection.as_mut() => return told(ended, peer),
             late = phases.late(&self.limits) => Some(late),

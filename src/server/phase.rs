@@ -2,15 +2,19 @@
 //!
 //! hyper's own limit on the time of a head also closes HTTP/1 connections that are merely kept alive, does not see the
 //! bytes by which the version is told, and leaves HTTP/2 out.
+//!
+//! A request changes the phase of its connection some five times, so a change costs no more than the reading of a clock:
+//! it wakes nobody and moves no timer. Whoever waits for [`Phases::late`] looks at the phase now and then instead.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, Bytes};
 use hyper::body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use super::ConnectionLimits;
 
@@ -43,52 +47,72 @@ pub(super) enum Late {
 
 /// Follows one connection.
 #[derive(Debug, Clone)]
-pub(super) struct Phases(watch::Sender<Phase>);
+pub(super) struct Phases(Arc<Mutex<Now>>);
+
+#[derive(Debug)]
+struct Now {
+    phase: Phase,
+    /// Since when, or when more of an answer was last wanted.
+    since: Instant,
+}
+
+impl Now {
+    fn is(&mut self, phase: Phase) {
+        *self = Self { phase, since: Instant::now() };
+    }
+
+    /// When this has gone on for too long; never while a request is under way.
+    fn deadline(&self, limits: &ConnectionLimits) -> Option<(Instant, Late)> {
+        match self.phase {
+            Phase::Head => Some((self.since + limits.header_timeout, Late::Head)),
+            Phase::Busy { requests: 0, .. } | Phase::Idle { .. } => {
+                Some((self.since + limits.idle_timeout, Late::Idle))
+            }
+            Phase::Busy { .. } => None,
+        }
+    }
+}
 
 impl Phases {
     pub(super) fn new() -> Self {
-        Self(watch::Sender::new(Phase::Head))
+        Self(Arc::new(Mutex::new(Now { phase: Phase::Head, since: Instant::now() })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Now> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A request is under way until what is returned here is dropped.
     pub(super) fn begin(&self, is_http2: bool) -> UnderWay {
-        self.0.send_modify(|phase| {
-            *phase = match *phase {
-                Phase::Busy { requests, answers } => Phase::Busy { requests: requests + 1, answers },
-                Phase::Head | Phase::Idle { .. } => Phase::Busy { requests: 1, answers: 0 },
-            };
-        });
+        let mut now = self.lock();
+        now.phase = match now.phase {
+            Phase::Busy { requests, answers } => Phase::Busy { requests: requests + 1, answers },
+            Phase::Head | Phase::Idle { .. } => Phase::Busy { requests: 1, answers: 0 },
+        };
+        drop(now);
         UnderWay { phases: self.clone(), is_http2, is_answered: false }
     }
 
     /// Ends when the connection has been at one thing for too long.
     pub(super) async fn late(&self, limits: &ConnectionLimits) -> Late {
-        let mut phase = self.0.subscribe();
+        // What begins from now on has this long at least, so nothing is late before the next look.
+        let shortest = limits.header_timeout.min(limits.idle_timeout);
         loop {
-            let now = *phase.borrow_and_update();
-            let (limit, late) = match now {
-                Phase::Head => (limits.header_timeout, Late::Head),
-                Phase::Busy { requests: 0, .. } | Phase::Idle { .. } => (limits.idle_timeout, Late::Idle),
-                Phase::Busy { .. } => {
-                    // The sender is `self`, so it is not gone.
-                    let _ = phase.changed().await;
-                    continue;
-                }
+            let (now, deadline) = (Instant::now(), self.lock().deadline(limits));
+            let next_look = match deadline {
+                Some((at, late)) if at <= now => return late,
+                Some((at, _)) => at.min(now + shortest),
+                None => now + shortest,
             };
-            if tokio::time::timeout(limit, phase.changed()).await.is_err() {
-                return late;
-            }
+            sleep_until(next_look).await;
         }
     }
 
     fn bytes_arrived(&self) {
-        self.0.send_if_modified(|phase| {
-            let is_start = *phase == Phase::Idle { is_http2: false };
-            if is_start {
-                *phase = Phase::Head;
-            }
-            is_start
-        });
+        let mut now = self.lock();
+        if now.phase == (Phase::Idle { is_http2: false }) {
+            now.is(Phase::Head);
+        }
     }
 }
 
@@ -103,12 +127,11 @@ pub(super) struct UnderWay {
 impl UnderWay {
     /// What is under way from here on is the answer.
     pub(super) fn answer(mut self, body: Body) -> Answer {
-        self.phases.0.send_modify(|phase| {
-            if let Phase::Busy { requests, answers } = phase {
-                *requests -= 1;
-                *answers += 1;
-            }
-        });
+        let mut now = self.phases.lock();
+        if let Phase::Busy { requests, answers } = now.phase {
+            now.is(Phase::Busy { requests: requests - 1, answers: answers + 1 });
+        }
+        drop(now);
         self.is_answered = true;
         Answer { body, under_way: self }
     }
@@ -116,12 +139,12 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.phases.0.send_modify(|phase| {
-            let Phase::Busy { requests, answers } = phase else { return };
-            *if self.is_answered { answers } else { requests } -= 1;
-            if *phase == (Phase::Busy { requests: 0, answers: 0 }) {
-                *phase = Phase::Idle { is_http2: self.is_http2 };
-            }
+        let mut now = self.phases.lock();
+        let Phase::Busy { mut requests, mut answers } = now.phase else { return };
+        *if self.is_answered { &mut answers } else { &mut requests } -= 1;
+        now.is(match (requests, answers) {
+            (0, 0) => Phase::Idle { is_http2: self.is_http2 },
+            _ => Phase::Busy { requests, answers },
         });
     }
 }
@@ -142,7 +165,7 @@ impl hyper::body::Body for Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         // Nothing but the time of it has changed.
-        self.under_way.phases.0.send_modify(|_| {});
+        self.under_way.phases.lock().since = Instant::now();
         Poll::Ready(frame)
     }
 
@@ -211,7 +234,7 @@ mod tests {
     use super::*;
 
     fn now(phases: &Phases) -> Phase {
-        *phases.0.borrow()
+        phases.lock().phase
     }
 
     fn busy(requests: usize, answers: usize) -> Phase {

@@ -168,7 +168,9 @@ impl Service {
                 Ok(Completing::Done(Box::new(upload)))
             }
             None => {
-                let view = self.view(self.reload(id).await?).await?;
+                let loaded = self.store.load_with_progress(id).await?;
+                let (upload, received) = loaded.ok_or(ServiceError::NotFound)?;
+                let view = self.view(upload, received);
                 Ok(Completing::Pending(Box::new(view)))
             }
         }

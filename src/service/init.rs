@@ -6,7 +6,8 @@ use uuid::Uuid;
 use super::abort::is_settled;
 use super::quota::{exceeded, quota};
 use super::requested::parts_to_send;
-use super::sign::{Opening, SignedUploadPart};
+use super::sign::Opening;
+use super::signed::SignedWindow;
 use super::{FieldProblem, Principal, RequestedPart, Service, ServiceError, require};
 use crate::access::{Caller, ContentTypes, Role};
 use crate::store::{InsertOutcome, Quota};
@@ -60,7 +61,7 @@ pub struct Initiated {
     /// Whether this call opened it.
     pub is_new: bool,
     /// The parts that were signed.
-    pub parts: Vec<SignedUploadPart>,
+    pub parts: SignedWindow,
     /// Until when their URLs work.
     pub parts_expire_at: Option<OffsetDateTime>,
 }
@@ -94,7 +95,7 @@ impl Service {
         let wanted =
             parts_to_send(&upload, &requested, self.part_limits(principal)).map_err(named_for_init)?;
         if wanted.is_empty() {
-            return Ok(Initiated { upload, is_new, parts: Vec::new(), parts_expire_at: None });
+            return Ok(Initiated { upload, is_new, parts: SignedWindow::default(), parts_expire_at: None });
         }
         if let Err(error) = self.reserve(principal, &upload, &wanted).await {
             if is_new && matches!(error, ServiceError::QuotaExceeded { .. }) {
@@ -102,7 +103,7 @@ impl Service {
             }
             return Err(error);
         }
-        let (parts, until) = self.sign_resolved(principal, &upload, &wanted).await?;
+        let (parts, until) = self.sign_resolved(principal, &upload, wanted).await?;
         Ok(Initiated { upload, is_new, parts, parts_expire_at: Some(until) })
     }
 

@@ -23,6 +23,7 @@ mod refresh;
 mod report;
 mod requested;
 mod sign;
+mod signed;
 mod status;
 mod sweep;
 mod tenants;
@@ -54,7 +55,8 @@ pub use orphans::{OrphanAction, Orphans};
 pub use proxy::{ProxiedBody, ProxiedResult};
 pub use rebuild::{Found, RebuildCall, RebuildReport};
 pub use requested::{RequestedPart, StoredClaim};
-pub use sign::{SignedBatch, SignedUploadPart};
+pub use sign::SignedBatch;
+pub use signed::{SignedUploadPart, SignedWindow};
 pub use status::{StatusQuery, StatusView};
 pub use sweep::{SweepAction, SweepMode, SweepReport};
 pub use tenants::{TenantMap, Tenants};
@@ -195,9 +197,17 @@ impl Service {
     /// The caller's upload. Invariant: another tenant's upload does not exist for the caller.
     async fn load(&self, principal: &Principal, id: UploadId) -> Result<Upload, ServiceError> {
         let upload = self.store.load(id).await?;
-        let exists =
-            |upload: &Upload| principal.may_see(upload.id, &upload.spec.tenant, upload.spec.owner.as_deref());
-        upload.filter(exists).ok_or(ServiceError::NotFound)
+        upload.filter(|upload| may_see(principal, upload)).ok_or(ServiceError::NotFound)
+    }
+
+    /// As [`load`](Self::load), and what need not be sent again of it.
+    async fn load_with_progress(
+        &self,
+        principal: &Principal,
+        id: UploadId,
+    ) -> Result<(Upload, ReceivedParts), ServiceError> {
+        let loaded = self.store.load_with_progress(id).await?;
+        loaded.filter(|(upload, _)| may_see(principal, upload)).ok_or(ServiceError::NotFound)
     }
 
     async fn reload(&self, id: UploadId) -> Result<Upload, ServiceError> {
@@ -242,6 +252,10 @@ fn require(principal: &Principal, any_of: &[Role]) -> Result<(), ServiceError> {
     }
     let names: Vec<_> = any_of.iter().map(|role| role.name()).collect();
     Err(ServiceError::Forbidden(format!("this needs the role {}", names.join(" or "))))
+}
+
+fn may_see(principal: &Principal, upload: &Upload) -> bool {
+    principal.may_see(upload.id, &upload.spec.tenant, upload.spec.owner.as_deref())
 }
 
 fn log_transition(before: &Upload, after: &Upload) {

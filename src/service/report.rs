@@ -18,12 +18,15 @@ impl Service {
         stored: &[StoredClaim],
     ) -> Result<StatusView, ServiceError> {
         require(principal, &[Role::Upload])?;
-        let upload = self.load(principal, id).await?;
+        let (mut upload, mut received) = self.load_with_progress(principal, id).await?;
         upload.check_takes_parts(self.clock.now())?;
         let claims = claims(&upload, stored, self.rules.sign_limit)?;
         let records: Vec<_> = claims.into_iter().map(PartRecord::reported).collect();
-        self.store.record_parts(id, &records, self.clock.now()).await?;
+        if let Some(recorded) = self.store.record_parts(id, &records, self.clock.now()).await? {
+            upload.updated_at = upload.updated_at.max(recorded.reported_at);
+            received = recorded.received;
+        }
         count_received("reported", &records);
-        self.view(self.reload(id).await?).await
+        Ok(self.view(upload, received))
     }
 }

@@ -5,28 +5,19 @@ use std::time::Instant;
 use time::OffsetDateTime;
 
 use super::requested::{PartToSend, claims, parts_to_send};
+use super::signed::{Requests, SignedWindow};
 use super::{Principal, RequestedPart, Service, ServiceError, StoredClaim, count_received, require};
 use crate::access::Role;
-use crate::storage::{SignedRequest, StorageErrorKind, UrlWindow};
+use crate::storage::{StorageErrorKind, UrlWindow};
 use crate::store::{ReceivedParts, Written};
-use crate::upload::{PartNumber, PartRecord, PartSpan, Refusal, S3UploadId, Transfer, Upload, UploadId};
-
-/// One part that may be sent as it is.
-pub struct SignedUploadPart {
-    /// Which part.
-    pub number: PartNumber,
-    /// Where it lies in the file.
-    pub span: PartSpan,
-    /// The request.
-    pub request: SignedRequest,
-}
+use crate::upload::{PartRecord, Refusal, S3UploadId, Transfer, Upload, UploadId};
 
 /// Signed parts of an upload, and how far it is.
 pub struct SignedBatch {
     /// The upload.
     pub upload: Upload,
     /// The parts, in the order asked.
-    pub parts: Vec<SignedUploadPart>,
+    pub parts: SignedWindow,
     /// Until when the URLs work.
     pub expires_at: OffsetDateTime,
     /// What need not be sent again.
@@ -47,7 +38,7 @@ impl Service {
         stored: &[StoredClaim],
     ) -> Result<SignedBatch, ServiceError> {
         require(principal, &[Role::Upload])?;
-        let upload = self.load(principal, id).await?;
+        let (upload, mut received) = self.load_with_progress(principal, id).await?;
         upload.check_takes_parts(self.clock.now())?;
         let limit = self.rules.sign_limit;
         let claims = claims(&upload, stored, limit);
@@ -56,10 +47,11 @@ impl Service {
         let upload = self.ensure_open(upload).await?;
         self.reserve(principal, &upload, &wanted).await?;
         let records: Vec<_> = claims.into_iter().map(PartRecord::reported).collect();
-        self.store.record_parts(id, &records, self.clock.now()).await?;
+        if let Some(recorded) = self.store.record_parts(id, &records, self.clock.now()).await? {
+            received = recorded.received;
+        }
         count_received("reported", &records);
-        let (parts, expires_at) = self.sign_resolved(principal, &upload, &wanted).await?;
-        let received = self.store.received(id).await?;
+        let (parts, expires_at) = self.sign_resolved(principal, &upload, wanted).await?;
         Ok(SignedBatch { upload, parts, expires_at, received })
     }
 
@@ -68,12 +60,13 @@ impl Service {
         &self,
         principal: &Principal,
         upload: &Upload,
-        wanted: &[PartToSend],
-    ) -> Result<(Vec<SignedUploadPart>, OffsetDateTime), ServiceError> {
+        wanted: Vec<PartToSend>,
+    ) -> Result<(SignedWindow, OffsetDateTime), ServiceError> {
         let window = self.url_window(principal);
         let started = Instant::now();
-        let (requests, expires_at) = self.sign_requests(upload, wanted, window).await?;
-        if !requests.is_empty() {
+        let (requests, expires_at) = self.sign_requests(upload, &wanted, window).await?;
+        let signed = SignedWindow::new(wanted, requests);
+        if !signed.is_empty() {
             metrics::histogram!("partgate_sign_duration_seconds").record(started.elapsed());
         }
         // The row must know it before the URL can be used: abort has to outlast it.
@@ -83,13 +76,8 @@ impl Service {
             self.reload(upload.id).await?.check_takes_parts(window.now)?;
             return Err(ServiceError::Busy);
         }
-        metrics::counter!("partgate_urls_signed_total").increment(requests.len() as u64);
-        let parts = wanted
-            .iter()
-            .zip(requests)
-            .map(|(part, request)| SignedUploadPart { number: part.number, span: part.span, request })
-            .collect();
-        Ok((parts, expires_at))
+        metrics::counter!("partgate_urls_signed_total").increment(signed.len() as u64);
+        Ok((signed, expires_at))
     }
 
     async fn sign_requests(
@@ -97,24 +85,22 @@ impl Service {
         upload: &Upload,
         wanted: &[PartToSend],
         window: UrlWindow,
-    ) -> Result<(Vec<SignedRequest>, OffsetDateTime), ServiceError> {
+    ) -> Result<(Requests, OffsetDateTime), ServiceError> {
         let storage = self.storage_of(upload)?;
-        match (&upload.spec.transfer, &upload.s3_upload_id) {
-            (Transfer::Put, _) => {
-                let (mut requests, mut until) = (Vec::new(), window.now + window.ttl);
-                for part in wanted {
-                    let (request, expires_at) = storage.sign_put(upload, part.checksum, window).await?;
-                    requests.push(request);
-                    until = expires_at;
-                }
-                Ok((requests, until))
+        match (&upload.spec.transfer, &upload.s3_upload_id, wanted) {
+            (Transfer::Put, _, [part]) => {
+                let (request, until) = storage.sign_put(upload, part.checksum, window).await?;
+                Ok((Requests::Put(request), until))
             }
-            (Transfer::Multipart, Some(s3_upload_id)) => {
-                let parts: Vec<_> =
-                    wanted.iter().map(|part| (part.number, part.span.size_bytes, part.checksum)).collect();
-                Ok(storage.sign_parts(upload, s3_upload_id, &parts, window).await?)
+            (Transfer::Multipart, Some(s3_upload_id), _) => {
+                let parts = wanted.iter().map(|part| (part.number, part.span.size_bytes, part.checksum));
+                let (signed, until) = storage.sign_batch(upload, s3_upload_id, parts, window).await?;
+                Ok((Requests::Parts(signed), until))
             }
-            (Transfer::Empty, _) | (Transfer::Multipart, None) => Ok((Vec::new(), window.now + window.ttl)),
+            // A file that is one PUT has one part, so no more of them can be wanted.
+            (Transfer::Put | Transfer::Empty, _, _) | (Transfer::Multipart, None, _) => {
+                Ok((Requests::Empty, window.now + window.ttl))
+            }
         }
     }
 
@@ -123,7 +109,7 @@ impl Service {
         if upload.spec.transfer != Transfer::Multipart || upload.s3_upload_id.is_some() {
             return Ok(upload);
         }
-        // Rare, and large: each sign call under way would have the room for it.
+        // Its future is large, and hardly any call needs it.
         Box::pin(self.open_multipart(upload, Opening::Again)).await
     }
 

@@ -52,17 +52,18 @@ impl Service {
         query: StatusQuery,
     ) -> Result<StatusView, ServiceError> {
         require(principal, &[Role::Upload, Role::Read])?;
-        let mut upload = self.load(principal, id).await?;
+        let (mut upload, mut received) = self.load_with_progress(principal, id).await?;
         if query.refresh && upload.check_takes_parts(self.clock.now()).is_ok() {
-            upload = match self.refresh(upload, Purpose::Progress).await {
-                Ok(refreshed) => refreshed.upload,
+            match self.refresh(upload, Purpose::Progress).await {
+                Ok(_) => {}
                 // Somebody finished it or took it back while storage was asked: what it is now is the answer.
-                Err(error) if is_settled(&error) => self.load(principal, id).await?,
+                Err(error) if is_settled(&error) => {}
                 Err(error) => return Err(error),
-            };
+            }
+            (upload, received) = self.load_with_progress(principal, id).await?;
         }
         let kind = upload.spec.checksum_algorithm;
-        let mut view = self.view(upload).await?;
+        let mut view = self.view(upload, received);
         if query.parts {
             let parts = self.store.parts(id, kind).await?;
             view.parts = Some(parts.into_iter().filter(PartRecord::is_received).collect());
@@ -70,14 +71,14 @@ impl Service {
         Ok(view)
     }
 
-    pub(super) async fn view(&self, upload: Upload) -> Result<StatusView, ServiceError> {
+    pub(super) fn view(&self, upload: Upload, received: ReceivedParts) -> StatusView {
         let received = match &upload.outcome {
             // What is proven is all there, also where nobody knows its parts any more.
             Some(outcome) => whole(&upload, outcome.size_bytes),
-            None => self.store.received(upload.id).await?,
+            None => received,
         };
         let state = visible_state(&upload, self.clock.now());
-        Ok(StatusView { upload, state, received, parts: None })
+        StatusView { upload, state, received, parts: None }
     }
 }
 

@@ -1,8 +1,10 @@
 //! The canonical request: the one spelling of a request that both sides hash.
 
+use std::borrow::Cow;
+
+use super::SignError;
 use super::encode;
 use super::scope::{ALGORITHM, Scope};
-use super::{SignError, SigningContext};
 
 /// Presigned URLs leave the body out of the signature; its length and checksum are signed headers.
 pub(super) const PAYLOAD: &str = "UNSIGNED-PAYLOAD";
@@ -50,46 +52,49 @@ impl SignedHeaders {
     }
 }
 
-/// The signature's own query parameters, all but the signature, encoded and in order.
-pub(super) fn signature_parameters(
-    context: &SigningContext<'_>,
-    scope: &Scope,
-    signed_headers: &str,
-) -> Vec<(String, String)> {
-    let credentials = context.credentials;
-    let credential = format!("{}/{}", credentials.access_key_id(), scope.credential_scope);
-    let mut parameters = vec![
-        ("X-Amz-Algorithm".to_owned(), ALGORITHM.to_owned()),
-        ("X-Amz-Credential".to_owned(), encode::query(&credential)),
-        ("X-Amz-Date".to_owned(), scope.timestamp.clone()),
-        ("X-Amz-Expires".to_owned(), scope.expires_seconds.to_string()),
-    ];
-    if let Some(token) = credentials.session_token() {
-        parameters.push(("X-Amz-Security-Token".to_owned(), encode::query(token)));
+/// A query parameter's name and value, encoded.
+pub(super) type Parameter<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+/// The signature's own query parameters, all but the signature, in order.
+pub(super) fn signature_parameters<'a>(scope: &'a Scope<'_>, signed_headers: &str) -> Vec<Parameter<'a>> {
+    // Room for the caller's as well: there are seldom more than two.
+    let mut parameters = Vec::with_capacity(8);
+    let mut add = |name: &'a str, value: Cow<'a, str>| parameters.push((Cow::Borrowed(name), value));
+    add("X-Amz-Algorithm", ALGORITHM.into());
+    add("X-Amz-Credential", scope.key.credential.as_str().into());
+    add("X-Amz-Date", scope.timestamp.as_str().into());
+    add("X-Amz-Expires", scope.expires_seconds.to_string().into());
+    if let Some(token) = &scope.key.session_token {
+        add("X-Amz-Security-Token", token.as_str().into());
     }
-    parameters.push(("X-Amz-SignedHeaders".to_owned(), encode::query(signed_headers)));
+    add("X-Amz-SignedHeaders", encode::query(signed_headers).into());
     parameters
 }
 
 /// The canonical query: the signature's parameters and the caller's, ordered by encoded name.
-pub(super) fn query(
-    mut parameters: Vec<(String, String)>,
-    extra: &[(&str, &str)],
-) -> Result<String, SignError> {
+pub(super) fn query(mut parameters: Vec<Parameter<'_>>, extra: &[(&str, &str)]) -> Result<String, SignError> {
     for (name, value) in extra {
-        if name.is_empty() || RESERVED_PARAMETERS.contains(&name.to_ascii_lowercase().as_str()) {
+        let is_reserved = RESERVED_PARAMETERS.iter().any(|reserved| name.eq_ignore_ascii_case(reserved));
+        if name.is_empty() || is_reserved {
             return Err(SignError::InvalidQueryParameter((*name).to_owned()));
         }
-        parameters.push((encode::query(name), encode::query(value)));
+        parameters.push((encode::query(name).into(), encode::query(value).into()));
     }
     parameters.sort();
     Ok(join(&parameters))
 }
 
 /// `name=value&name=value`
-pub(super) fn join(parameters: &[(String, String)]) -> String {
-    let pairs: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    pairs.join("&")
+pub(super) fn join(parameters: &[Parameter<'_>]) -> String {
+    let bytes = parameters.iter().map(|(name, value)| name.len() + value.len() + "=&".len()).sum();
+    let mut joined = String::with_capacity(bytes);
+    for (name, value) in parameters {
+        if !joined.is_empty() {
+            joined.push('&');
+        }
+        joined.extend([name.as_ref(), "=", value.as_ref()]);
+    }
+    joined
 }
 
 /// The canonical request's text.

@@ -14,6 +14,9 @@ pub enum SignError {
     /// The time of signing is not in the years 0 to 9999 UTC.
     #[error("time of signing is not in the years 0 to 9999 utc")]
     TimeOutOfRange,
+    /// The signing key is for another UTC day than the time of signing.
+    #[error("signing key is for another day than the time of signing")]
+    KeyOfAnotherDay,
     /// The region is empty or has a character that would break the credential scope.
     #[error("region {0:?} is not a name of visible ascii characters without a slash")]
     InvalidRegion(String),

@@ -37,6 +37,7 @@ mod tests;
 pub use address::{AddressError, AddressingStyle, BucketAddress};
 pub use credentials::Credentials;
 pub use error::SignError;
+pub use key::SigningKey;
 pub use part::{ChecksumHeader, MAX_PART_NUMBER, PartBatch, PartSigner};
 pub use presign::{Method, PresignRequest, presign};
 pub use scope::{MAX_EXPIRES, SigningContext};

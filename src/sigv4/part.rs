@@ -3,9 +3,8 @@
 use std::fmt;
 
 use super::canonical::{self, PAYLOAD};
-use super::encode;
-use super::key::SigningKey;
-use super::midstate::{HmacMidstate, Midstate, Prefix};
+use super::encode::{self, HEX_BYTES};
+use super::midstate::{DIGEST_BYTES, Midstate, Prefix, Tail};
 use super::scope::Scope;
 use super::{SignError, SigningContext};
 
@@ -63,10 +62,16 @@ pub struct PartBatch<'a> {
 /// The signed headers are `content-length`, `host` and the checksum header: nothing else.
 #[derive(Clone)]
 pub struct PartSigner {
-    key: HmacMidstate,
-    canonical: Prefix,
-    string_to_sign: Prefix,
     pieces: Pieces,
+    canonical: Prefix,
+    /// The end of the canonical request of the part before: of the next one mostly a few digits
+    /// differ.
+    canonical_tail: Option<CanonicalTail>,
+    /// The end of the string to sign, with the hash of any canonical request.
+    string_to_sign: Tail,
+    hash_at: usize,
+    /// The outer message of the HMAC, with the inner digest of any string to sign.
+    outer: Tail,
     checksum_header: Option<ChecksumHeader>,
 }
 
@@ -84,7 +89,7 @@ impl PartSigner {
     /// Hashes what the parts share. Costs a few URLs' worth, so make one per batch.
     ///
     /// # Errors
-    /// [`SignError`] about expiry, time, region, key or S3 upload id.
+    /// [`SignError`] about expiry, the signing key's day, object key or S3 upload id.
     pub fn new(batch: &PartBatch<'_>) -> Result<Self, SignError> {
         let PartBatch { context, key, s3_upload_id, checksum_header } = batch;
         if key.is_empty() {
@@ -97,63 +102,102 @@ impl PartSigner {
         let HeaderTexts { names, to_checksum, end } =
             HeaderTexts::new(context.address.host(), *checksum_header);
         // All of the signature's own parameters sort before `partNumber`, as capitals do.
-        let own = canonical::signature_parameters(context, &scope, &names);
-        let query = format!("{}&partNumber=", canonical::join(&own));
-        let upload_id = format!("&uploadId={}", encode::query(s3_upload_id));
+        let query = canonical::join(&canonical::signature_parameters(&scope, &names));
+        let upload_id = encode::query(s3_upload_id);
         let path = context.address.object_path(key);
-        let signing_key = SigningKey::derive(context.credentials, scope.date, context.region).0;
+        let hmac = context.key.hmac;
+        let string_to_sign = Prefix::new(hmac.inner, &scope.string_to_sign_prefix());
         Ok(Self {
-            key: signing_key,
-            canonical: Prefix::new(Midstate::START, &format!("PUT\n{path}\n{query}")),
-            string_to_sign: Prefix::new(signing_key.inner, &scope.string_to_sign_prefix()),
             pieces: Pieces {
-                url_to_part_number: format!("{}{path}?{query}", context.address.origin()),
-                url_to_signature: format!("{upload_id}&X-Amz-Signature="),
-                canonical_to_length: format!("{upload_id}\ncontent-length:"),
+                url_to_part_number: [&context.address.origin(), &path, "?", &query, "&partNumber="].concat(),
+                url_to_signature: ["&uploadId=", &upload_id, "&X-Amz-Signature="].concat(),
+                canonical_to_length: ["&uploadId=", &upload_id, "\ncontent-length:"].concat(),
                 canonical_to_checksum: to_checksum,
                 canonical_end: end,
             },
+            canonical: Prefix::new(Midstate::START, &["PUT\n", &path, "\n", &query, "&partNumber="].concat()),
+            canonical_tail: None,
+            hash_at: string_to_sign.rest.len(),
+            string_to_sign: Tail::new(string_to_sign.midstate, &[&string_to_sign.rest, &[0; HEX_BYTES]]),
+            outer: Tail::new(hmac.outer, &[&[0; DIGEST_BYTES]]),
             checksum_header: *checksum_header,
         })
     }
 
-    /// The presigned URL of one part. `checksum` is the base64 value of the batch's checksum
-    /// header, and given exactly when the batch has one. A length of 0 is legal.
+    /// Appends the presigned URL of one part to `out`: the only thing that may allocate, where there
+    /// is no room. The URL is ASCII, without quotes, backslashes and control characters.
+    ///
+    /// `checksum` is the base64 value of the batch's checksum header, and given exactly when the
+    /// batch has one. A length of 0 is legal.
     ///
     /// # Errors
     /// [`SignError::PartNumberOutOfRange`] outside 1..=[`MAX_PART_NUMBER`], and the three
-    /// `SignError::Checksum…` where the value does not fit the batch's header.
-    pub fn sign_part(
-        &self,
+    /// `SignError::Checksum…` where the value does not fit the batch's header. `out` is as it was.
+    pub fn append_url(
+        &mut self,
+        out: &mut String,
         part_number: u32,
         content_length_bytes: u64,
         checksum: Option<&str>,
-    ) -> Result<String, SignError> {
+    ) -> Result<(), SignError> {
         if !(1..=MAX_PART_NUMBER).contains(&part_number) {
             return Err(SignError::PartNumberOutOfRange(part_number));
         }
         let checksum = self.checked_checksum(part_number, checksum)?;
-        let part_number = part_number.to_string();
-        let pieces = &self.pieces;
+        let mut digits = [0; 10];
+        let part_number = encode::decimal(part_number, &mut digits);
 
-        let canonical_tail = [
-            &self.canonical.rest,
-            part_number.as_bytes(),
-            pieces.canonical_to_length.as_bytes(),
-            content_length_bytes.to_string().as_bytes(),
-            pieces.canonical_to_checksum.as_bytes(),
-            checksum.as_bytes(),
-            pieces.canonical_end.as_bytes(),
-        ]
-        .concat();
-        let canonical_hash = encode::hex(&self.canonical.midstate.digest(&canonical_tail));
+        let canonical_hash = encode::hex(&self.canonical_digest(part_number, content_length_bytes, checksum));
+        self.string_to_sign.overwrite(self.hash_at, &canonical_hash);
+        self.outer.overwrite(0, &self.string_to_sign.digest());
+        let signature = encode::hex(&self.outer.digest());
 
-        let string_to_sign_tail = [&self.string_to_sign.rest, canonical_hash.as_bytes()].concat();
-        let inner_digest = self.string_to_sign.midstate.digest(&string_to_sign_tail);
-        let signature = encode::hex(&self.key.finish(&inner_digest));
+        let (start, middle) = (&self.pieces.url_to_part_number, &self.pieces.url_to_signature);
+        for piece in [start, part_number, middle, encode::as_str(&signature)] {
+            out.push_str(piece);
+        }
+        Ok(())
+    }
 
-        let (start, middle) = (&pieces.url_to_part_number, &pieces.url_to_signature);
-        Ok([start.as_str(), &part_number, middle, &signature].concat())
+    /// The presigned URL of one part: [`Self::append_url`] to a text of its own.
+    ///
+    /// # Errors
+    /// As [`Self::append_url`].
+    pub fn sign_part(
+        &mut self,
+        part_number: u32,
+        content_length_bytes: u64,
+        checksum: Option<&str>,
+    ) -> Result<String, SignError> {
+        let mut url = String::with_capacity(self.longest_url_bytes());
+        self.append_url(&mut url, part_number, content_length_bytes, checksum)?;
+        Ok(url)
+    }
+
+    /// No URL of the batch is longer: what to reserve for each.
+    #[must_use]
+    pub fn longest_url_bytes(&self) -> usize {
+        let Pieces { url_to_part_number, url_to_signature, .. } = &self.pieces;
+        url_to_part_number.len() + "10000".len() + url_to_signature.len() + HEX_BYTES
+    }
+
+    /// The hash of the canonical request.
+    fn canonical_digest(
+        &mut self,
+        part_number: &str,
+        content_length_bytes: u64,
+        checksum: &str,
+    ) -> [u8; DIGEST_BYTES] {
+        let shape =
+            Shape { number_digits: part_number.len(), content_length_bytes, checksum_bytes: checksum.len() };
+        if self.canonical_tail.as_ref().is_some_and(|kept| kept.shape != shape) {
+            self.canonical_tail = None;
+        }
+        let new = || CanonicalTail::new(&self.canonical, &self.pieces, shape);
+        let tail = self.canonical_tail.get_or_insert_with(new);
+        tail.text.overwrite(tail.number_at, part_number.as_bytes());
+        tail.text.overwrite(tail.checksum_at, checksum.as_bytes());
+        tail.text.digest()
     }
 
     /// The text that takes the checksum's place in the canonical request: empty without a header.
@@ -179,6 +223,38 @@ impl fmt::Debug for PartSigner {
             .debug_struct("PartSigner")
             .field("checksum_header", &self.checksum_header)
             .finish_non_exhaustive()
+    }
+}
+
+/// What parts must have in common to share the end of the canonical request but for digits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Shape {
+    number_digits: usize,
+    /// Not its digits: all parts but the last have the same length.
+    content_length_bytes: u64,
+    checksum_bytes: usize,
+}
+
+/// The end of a canonical request, with places for a part number and a checksum.
+#[derive(Clone)]
+struct CanonicalTail {
+    shape: Shape,
+    text: Tail,
+    number_at: usize,
+    checksum_at: usize,
+}
+
+impl CanonicalTail {
+    fn new(canonical: &Prefix, pieces: &Pieces, shape: Shape) -> Self {
+        let length = shape.content_length_bytes.to_string();
+        let number_at = canonical.rest.len();
+        let before_checksum =
+            [pieces.canonical_to_length.as_str(), &length, &pieces.canonical_to_checksum].concat();
+        let checksum_at = number_at + shape.number_digits + before_checksum.len();
+        let (number, checksum) = (vec![0; shape.number_digits], vec![0; shape.checksum_bytes]);
+        let end = pieces.canonical_end.as_bytes();
+        let text = [&canonical.rest, &number, before_checksum.as_bytes(), &checksum, end];
+        Self { shape, text: Tail::new(canonical.midstate, &text), number_at, checksum_at }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::canonical::{self, SignedHeaders};
 use super::encode;
-use super::key::SigningKey;
 use super::midstate::Midstate;
 use super::scope::Scope;
 use super::{SignError, SigningContext};
@@ -56,32 +55,30 @@ pub struct PresignRequest<'a> {
 /// Signs a request as a URL whose query is in canonical order and ends with the signature.
 ///
 /// # Errors
-/// Every [`SignError`] that is not about parts: expiry, time, region, key, header or query.
+/// Every [`SignError`] that is not about parts: expiry, the signing key's day, object key, header or query.
 pub fn presign(request: &PresignRequest<'_>) -> Result<String, SignError> {
     let prepared = Prepared::new(request)?;
-    let (context, scope) = (&request.context, &prepared.scope);
-    let key = SigningKey::derive(context.credentials, scope.date, context.region);
-    let inner_digest = key.0.inner.digest(prepared.string_to_sign().as_bytes());
-    let signature = encode::hex(&key.0.finish(&inner_digest));
-    Ok(format!("{}&X-Amz-Signature={signature}", prepared.unsigned_url))
+    let signature = encode::hex(&request.context.key.hmac.mac(prepared.string_to_sign().as_bytes()));
+    Ok([&prepared.unsigned_url, "&X-Amz-Signature=", encode::as_str(&signature)].concat())
 }
 
 /// A request in canonical form, before any key touches it.
-pub(super) struct Prepared {
-    scope: Scope,
+pub(super) struct Prepared<'a> {
+    scope: Scope<'a>,
     unsigned_url: String,
     pub(super) canonical_request: String,
 }
 
-impl Prepared {
-    pub(super) fn new(request: &PresignRequest<'_>) -> Result<Self, SignError> {
+impl<'a> Prepared<'a> {
+    pub(super) fn new(request: &PresignRequest<'a>) -> Result<Self, SignError> {
         let PresignRequest { context, method, key, query, headers } = request;
         if key.is_empty() {
             return Err(SignError::EmptyKey);
         }
         let scope = Scope::new(context)?;
         let headers = SignedHeaders::new(context.address.host(), headers)?;
-        let own = canonical::signature_parameters(context, &scope, &headers.names());
+        let signed_headers = headers.names();
+        let own = canonical::signature_parameters(&scope, &signed_headers);
         let query = canonical::query(own, query)?;
         let path = context.address.object_path(key);
         Ok(Self {
@@ -93,6 +90,6 @@ impl Prepared {
 
     pub(super) fn string_to_sign(&self) -> String {
         let digest = Midstate::START.digest(self.canonical_request.as_bytes());
-        self.scope.string_to_sign_prefix() + &encode::hex(&digest)
+        self.scope.string_to_sign_prefix() + encode::as_str(&encode::hex(&digest))
     }
 }

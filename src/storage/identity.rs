@@ -1,6 +1,6 @@
 //! As whom URLs are signed, and until when that identity lasts.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::config::{ProvideCredentials, SharedCredentialsProvider};
@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use tokio::sync::RwLock;
 
 use super::StorageError;
-use crate::sigv4;
+use crate::sigv4::{self, SignError, SigningKey};
 
 /// Temporary credentials are renewed when less than this is left of them.
 const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
@@ -41,8 +41,27 @@ pub struct Identity {
 /// Credentials and the end of their life.
 #[derive(Debug)]
 pub(super) struct Current {
-    pub(super) credentials: sigv4::Credentials,
+    credentials: sigv4::Credentials,
     pub(super) expires_at: Option<OffsetDateTime>,
+    /// The signing key that was asked for last: good for a day, and a third of what a single URL costs.
+    key: Mutex<Option<Arc<SigningKey>>>,
+}
+
+impl Current {
+    /// The key that signs in this region on the day of `now`.
+    pub(super) fn signing_key(
+        &self,
+        region: &str,
+        now: OffsetDateTime,
+    ) -> Result<Arc<SigningKey>, SignError> {
+        let mut kept = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = kept.as_ref().filter(|key| key.is_for(region, now)) {
+            return Ok(Arc::clone(key));
+        }
+        let key = Arc::new(SigningKey::derive(&self.credentials, region, now)?);
+        *kept = Some(Arc::clone(&key));
+        Ok(key)
+    }
 }
 
 impl Identity {
@@ -80,6 +99,7 @@ impl Identity {
                 provided.session_token().map(str::to_owned),
             ),
             expires_at: provided.expiry().map(SystemTime::into),
+            key: Mutex::default(),
         });
         *slot = Some(Arc::clone(&current));
         Ok(current)
@@ -135,5 +155,18 @@ mod tests {
         assert_eq!(key_at(&identity, 56).await.unwrap(), "2", "within five minutes of the end");
         assert_eq!(key_at(&identity, 119).await.unwrap(), "2", "the provider fails, the key still works");
         assert!(key_at(&identity, 121).await.is_err(), "the key has expired");
+    }
+
+    #[tokio::test]
+    async fn signing_key_is_kept_for_its_day_and_region() {
+        let provider = Credentials::new("id", "secret", None, None, "test");
+        let current = Identity::new(SharedCredentialsProvider::new(provider)).current(NOW).await.unwrap();
+        let key_at = |region, hours| current.signing_key(region, NOW + time::Duration::hours(hours)).unwrap();
+        let noon = key_at("us-east-1", 0);
+        assert!(Arc::ptr_eq(&noon, &key_at("us-east-1", 11)));
+        for (region, hours) in [("us-east-1", 12), ("us-east-1", -13), ("eu-west-1", 0)] {
+            let now = NOW + time::Duration::hours(hours);
+            assert!(key_at(region, hours).is_for(region, now), "{region} {now}");
+        }
     }
 }

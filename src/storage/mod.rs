@@ -38,4 +38,4 @@ pub use inventory::{FoundObject, ObjectMarker};
 pub use multipart::{CompletedPart, CreatedMultipart, FoundMultipart, MultipartMarker};
 pub use objects::{PartBody, ProxiedTarget, StoredBody};
 pub use profile::StoreProfile;
-pub use sign::{SignedRequest, UrlWindow};
+pub use sign::{SignedPart, SignedParts, SignedRequest, UrlWindow};

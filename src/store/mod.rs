@@ -6,6 +6,7 @@
 mod access;
 mod columns;
 mod postgres;
+mod progress;
 mod quota;
 mod rows;
 mod sql;
@@ -30,7 +31,7 @@ use sqlite::SqliteStore;
 pub use quota::{Counter, Limit, OverQuota, Quota, Reserved};
 pub use types::{
     ApiKeyRecord, DatabaseKind, DueUpload, InsertOutcome, Lease, ListFilter, Migrations, ReceivedParts,
-    StoreError, SweepClaim, TenantRecord, Written,
+    Recorded, StoreError, SweepClaim, TenantRecord, Written,
 };
 
 /// The state of uploads, in the database that the URL names. Cheap to clone.
@@ -165,6 +166,17 @@ impl Store {
     /// [`StoreError`] when the database fails.
     pub async fn load(&self, id: UploadId) -> Result<Option<Upload>, StoreError> {
         on_each!(self, store => store.load(id).await)
+    }
+
+    /// The upload of this id, whoever's it is, and how far it is.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn load_with_progress(
+        &self,
+        id: UploadId,
+    ) -> Result<Option<(Upload, ReceivedParts)>, StoreError> {
+        on_each!(self, store => store.load_with_progress(id).await)
     }
 
     /// The upload that was opened by the owner's init call of this key.
@@ -307,7 +319,8 @@ impl Store {
         on_each!(self, store => store.forget_finished_before(before, limit).await)
     }
 
-    /// Remembers parts that were reported or accepted, replacing what was known of them.
+    /// Remembers parts that were reported or accepted, replacing what was known of them; answers how far the upload
+    /// is then, unless there is no such upload or no part was given.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
@@ -316,7 +329,7 @@ impl Store {
         id: UploadId,
         parts: &[PartRecord],
         now: OffsetDateTime,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Recorded>, StoreError> {
         on_each!(self, store => store.record_parts(id, parts, now).await)
     }
 

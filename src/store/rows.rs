@@ -1,8 +1,11 @@
 //! Domain types to columns and back.
 
+use time::OffsetDateTime;
+
 use super::columns::{Columns, Subject};
+use super::progress::Progress;
 use super::values::{Row, Value, values};
-use super::{DueUpload, StoreError};
+use super::{DueUpload, ReceivedParts, StoreError};
 use crate::upload::{
     AbortReason, Checksum, ChecksumAlgorithm, ChecksumType, Failure, Fingerprint, Metadata, ObjectChecksum,
     ObjectKey, Outcome, PartEvidence, PartNumber, PartRecord, Plan, S3UploadId, Sha256Digest, State,
@@ -173,6 +176,25 @@ pub(super) fn upload(row: &dyn Row) -> Result<Upload, StoreError> {
     })
 }
 
+/// An upload as it is seen: a report changes it without writing its row.
+pub(super) fn seen_upload(row: &dyn Row) -> Result<Upload, StoreError> {
+    let upload = upload(row)?;
+    let reported_at = Columns { row, of: Subject::Upload(upload.id) }.optional_time("reported_at")?;
+    Ok(seen(upload, reported_at))
+}
+
+/// An upload and how far it is.
+pub(super) fn upload_with_progress(row: &dyn Row) -> Result<(Upload, ReceivedParts), StoreError> {
+    let upload = upload(row)?;
+    let progress = Progress::read(&Columns { row, of: Subject::Upload(upload.id) })?;
+    Ok((seen(upload, progress.reported_at), progress.into_received()))
+}
+
+fn seen(upload: Upload, reported_at: Option<OffsetDateTime>) -> Upload {
+    let updated_at = reported_at.map_or(upload.updated_at, |at| at.max(upload.updated_at));
+    Upload { updated_at, ..upload }
+}
+
 pub(super) fn due_upload(row: &dyn Row) -> Result<DueUpload, StoreError> {
     let upload = upload(row)?;
     let attempts = Columns { row, of: Subject::Upload(upload.id) }.small("sweep_attempts")?;
@@ -223,12 +245,6 @@ pub(super) fn part(row: &dyn Row, kind: ChecksumAlgorithm) -> Result<PartRecord,
         checksum: columns.optional("checksum", |text| Checksum::from_base64(kind, text).ok())?,
         evidence: columns.parsed("evidence", evidence)?,
     })
-}
-
-/// The number and the size of a part.
-pub(super) fn received_part(row: &dyn Row) -> Result<(PartNumber, u64), StoreError> {
-    let columns = columns_of_part(row)?;
-    Ok((part_number(&columns)?, columns.bytes("size_bytes")?))
 }
 
 fn columns_of_part(row: &dyn Row) -> Result<Columns<'_>, StoreError> {

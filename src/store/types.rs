@@ -85,6 +85,15 @@ pub struct ReceivedParts {
     pub total_bytes: u64,
 }
 
+/// How far an upload is once a report is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// The parts that need not be sent again, these among them.
+    pub received: ReceivedParts,
+    /// When a part was last reported: the upload has changed then, if not later.
+    pub reported_at: OffsetDateTime,
+}
+
 /// Which uploads a sweep takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SweepClaim {

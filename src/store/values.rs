@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::postgres::Bits;
 use crate::upload::UploadId;
 
 /// A parameter of a statement.
@@ -129,10 +130,12 @@ pub(super) trait Row {
     fn text(&self, column: &str) -> Result<Option<String>, sqlx::Error>;
     fn integer(&self, column: &str) -> Result<Option<i64>, sqlx::Error>;
     fn flag(&self, column: &str) -> Result<bool, sqlx::Error>;
+    /// Bits, the first in the highest bit of the first byte.
+    fn bits(&self, column: &str) -> Result<Option<Vec<u8>>, sqlx::Error>;
 }
 
 macro_rules! row {
-    ($row:ty, $id:ty) => {
+    ($row:ty, $id:ty, $bits:ty) => {
         impl Row for $row {
             fn id(&self, column: &str) -> Result<Uuid, sqlx::Error> {
                 Ok(self.try_get::<$id, _>(column)?.into())
@@ -149,9 +152,13 @@ macro_rules! row {
             fn flag(&self, column: &str) -> Result<bool, sqlx::Error> {
                 self.try_get(column)
             }
+
+            fn bits(&self, column: &str) -> Result<Option<Vec<u8>>, sqlx::Error> {
+                Ok(self.try_get::<Option<$bits>, _>(column)?.map(Into::into))
+            }
         }
     };
 }
 
-row!(SqliteRow, uuid::fmt::Hyphenated);
-row!(PgRow, Uuid);
+row!(SqliteRow, uuid::fmt::Hyphenated, Vec<u8>);
+row!(PgRow, Uuid, Bits);

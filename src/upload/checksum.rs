@@ -191,6 +191,11 @@ impl Checksum {
     pub fn to_base64(self) -> String {
         BASE64.encode(self.as_bytes())
     }
+
+    /// Appends [`Self::to_base64`].
+    pub fn append_base64(self, text: &mut String) {
+        BASE64.encode_string(self.as_bytes(), text);
+    }
 }
 
 impl fmt::Debug for Checksum {

@@ -52,6 +52,46 @@ impl PartSet {
         PartNumber::new(word as u32 * 64 + bit + 1)
     }
 
+    /// The set as bytes, without those behind its highest part: part 1 is the highest bit of the first.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let len = self.highest().map_or(0, |highest| highest.value().div_ceil(8) as usize);
+        let mut bytes: Vec<u8> = self
+            .words
+            .iter()
+            .take(len.div_ceil(8))
+            .flat_map(|word| word.reverse_bits().to_be_bytes())
+            .collect();
+        bytes.truncate(len);
+        bytes
+    }
+
+    /// The set that bytes tell, as [`to_bytes`](Self::to_bytes) writes it; none where they name what is no part.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut set = Self::new();
+        for (index, octet) in bytes.chunks(8).enumerate() {
+            let mut word = [0; 8];
+            word[..octet.len()].copy_from_slice(octet);
+            let word = u64::from_be_bytes(word).reverse_bits();
+            match set.words.get_mut(index) {
+                Some(place) => *place = word,
+                None if word == 0 => {}
+                None => return None,
+            }
+        }
+        // The last word has room for more parts than there are.
+        (set.words[WORDS - 1] >> (PartNumber::MAX as usize - (WORDS - 1) * 64) == 0).then_some(set)
+    }
+
+    /// Takes a part out; says whether it was there.
+    pub fn remove(&mut self, number: PartNumber) -> bool {
+        let (word, bit) = Self::place(number.value());
+        let was_there = self.words[word] & bit != 0;
+        self.words[word] &= !bit;
+        was_there
+    }
+
     /// The inclusive ranges of 1 to `total` that are not in the set, ascending and not adjacent.
     #[must_use]
     pub fn missing(&self, total: u32) -> Vec<[u32; 2]> {
@@ -129,7 +169,32 @@ mod tests {
         assert_eq!((full.len(), full.highest().unwrap().value()), (10_000, 10_000));
     }
 
+    #[test]
+    fn bytes_begin_with_the_first_part_and_end_with_the_highest() {
+        assert!(PartSet::new().to_bytes().is_empty());
+        assert_eq!(set([1]).to_bytes(), [0b1000_0000]);
+        assert_eq!(set([2, 8, 9]).to_bytes(), [0b0100_0001, 0b1000_0000]);
+        assert_eq!(set(1..=10_000).to_bytes(), [0xff; 1_250]);
+    }
+
+    #[test]
+    fn bytes_that_name_no_part_are_no_set() {
+        assert_eq!(PartSet::from_bytes(&[0; 2_000]), Some(PartSet::new()));
+        let mut bytes = [0; 1_264];
+        for beyond in [1_250, 1_255, 1_256, 1_263] {
+            bytes[beyond] = 1;
+            assert_eq!(PartSet::from_bytes(&bytes), None, "{beyond}");
+            bytes[beyond] = 0;
+        }
+    }
+
     proptest! {
+        #[test]
+        fn bytes_give_the_same_set_back(present in prop::collection::btree_set(1u32..=10_000, 0..300)) {
+            let parts = set(present.iter().copied());
+            prop_assert_eq!(PartSet::from_bytes(&parts.to_bytes()), Some(parts));
+        }
+
         #[test]
         fn missing_ranges_are_the_complement(
             present in prop::collection::btree_set(1u32..=10_000, 0..300),
@@ -158,6 +223,12 @@ mod tests {
             prop_assert_eq!(parts.len() as usize, present.len());
             prop_assert_eq!(parts.is_empty(), present.is_empty());
             prop_assert_eq!(parts.highest().map(PartNumber::value), present.last().copied());
+            let mut emptied = parts;
+            for number in present {
+                let number = PartNumber::new(number).unwrap();
+                prop_assert_eq!((emptied.remove(number), emptied.remove(number)), (true, false));
+            }
+            prop_assert_eq!(emptied, PartSet::new());
         }
     }
 }

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::super::{
-    CompleteCall, Completing, NewUpload, RequestedPart, Service, ServiceError, SignAtInit, SignedUploadPart,
+    CompleteCall, Completing, NewUpload, RequestedPart, Service, ServiceError, SignAtInit, SignedWindow,
     StatusQuery, StatusView, StoredClaim, SweepMode,
 };
 use super::gateway::START;
@@ -164,14 +164,14 @@ fn claim(number: u32) -> StoredClaim {
     StoredClaim { number, etag: None, checksum: None, size_bytes: None }
 }
 
-fn targets(parts: &[SignedUploadPart]) -> Vec<(u32, Target)> {
+fn targets(parts: &SignedWindow) -> Vec<(u32, Target)> {
     let target = |url: &str| {
         let (_, rest) =
             url.split_once("uploadId=").map_or((url, None), |(before, rest)| (before, Some(rest)));
         let id = rest.map(|rest| rest.split('&').next().unwrap_or(rest).to_owned());
         id.map_or(Target::Object, Target::Multipart)
     };
-    parts.iter().map(|part| (part.number.value(), target(&part.request.url))).collect()
+    parts.iter().map(|part| (part.number.value(), target(part.url))).collect()
 }
 
 fn progress(view: StatusView) -> Told {

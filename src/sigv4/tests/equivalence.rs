@@ -13,19 +13,19 @@ use time::OffsetDateTime;
 
 use super::super::{
     AddressingStyle, BucketAddress, ChecksumHeader, Credentials, Method, PartBatch, PartSigner,
-    PresignRequest, SigningContext, presign,
+    PresignRequest, SigningContext, SigningKey, presign,
 };
 
 /// The signature that the `aws-sigv4` crate makes for the same request.
-fn reference_signature(request: &PresignRequest<'_>) -> String {
-    let SigningContext { credentials, region, address, now, expires } = request.context;
+fn reference_signature(setting: &Setting, request: &PresignRequest<'_>) -> String {
+    let Setting { credentials, region, address, now, expires } = setting;
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
     settings.percent_encoding_mode = PercentEncodingMode::Single;
     settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
     settings.payload_checksum_kind = PayloadChecksumKind::NoHeader;
     settings.excluded_headers = None;
-    settings.expires_in = Some(expires);
+    settings.expires_in = Some(*expires);
     let identity = aws_sdk_s3::config::Credentials::new(
         credentials.access_key_id(),
         credentials.secret_access_key(),
@@ -38,7 +38,7 @@ fn reference_signature(request: &PresignRequest<'_>) -> String {
         .identity(&identity)
         .region(region)
         .name("s3")
-        .time(SystemTime::from(now))
+        .time(SystemTime::from(*now))
         .settings(settings)
         .build()
         .unwrap()
@@ -60,7 +60,7 @@ fn signature_of(url: &str) -> &str {
     url.rsplit_once("&X-Amz-Signature=").expect("the signature ends the url").1
 }
 
-/// An owned [`SigningContext`].
+/// What a [`SigningContext`] is made of.
 #[derive(Debug, Clone)]
 struct Setting {
     credentials: Credentials,
@@ -71,14 +71,12 @@ struct Setting {
 }
 
 impl Setting {
-    fn context(&self) -> SigningContext<'_> {
-        SigningContext {
-            credentials: &self.credentials,
-            region: &self.region,
-            address: &self.address,
-            now: self.now,
-            expires: self.expires,
-        }
+    fn key(&self) -> SigningKey {
+        SigningKey::derive(&self.credentials, &self.region, self.now).unwrap()
+    }
+
+    fn context<'a>(&'a self, key: &'a SigningKey) -> SigningContext<'a> {
+        SigningContext { key, address: &self.address, now: self.now, expires: self.expires }
     }
 }
 
@@ -136,6 +134,11 @@ fn part_numbers() -> impl Strategy<Value = u32> {
     prop_oneof![Just(1), Just(9_999), Just(10_000), 1_u32..=10_000]
 }
 
+/// As in real batches: mostly the same.
+fn lengths() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(8 << 20), Just(9 << 20), Just(0), any::<u64>()]
+}
+
 proptest! {
     #[test]
     fn part_signer_presign_and_aws_sigv4_agree(
@@ -149,15 +152,16 @@ proptest! {
         let (number, length) = (part_number.to_string(), content_length_bytes.to_string());
         let mut headers = vec![("Content-Length", length.as_str())];
         headers.extend(checksum.as_ref().map(|(header, value)| (header.name(), value.as_str())));
+        let signing_key = setting.key();
         let request = PresignRequest {
-            context: setting.context(),
+            context: setting.context(&signing_key),
             method: Method::Put,
             key: &key,
             query: &[("uploadId", &s3_upload_id), ("partNumber", &number)],
             headers: &headers,
         };
-        let signer = PartSigner::new(&PartBatch {
-            context: setting.context(),
+        let mut signer = PartSigner::new(&PartBatch {
+            context: setting.context(&signing_key),
             key: &key,
             s3_upload_id: &s3_upload_id,
             checksum_header: checksum.as_ref().map(|(header, _)| *header),
@@ -166,7 +170,32 @@ proptest! {
         let url = signer.sign_part(part_number, content_length_bytes, value).unwrap();
 
         prop_assert_eq!(&url, &presign(&request).unwrap());
-        prop_assert_eq!(signature_of(&url), reference_signature(&request));
+        prop_assert_eq!(signature_of(&url), reference_signature(&setting, &request));
+    }
+
+    #[test]
+    fn one_signer_signs_a_batch_as_many_sign_a_part_each(
+        setting in settings(),
+        key in keys(),
+        s3_upload_id in "[ -~]{1,300}",
+        checksum_header in option::of(checksum_headers()),
+        parts in prop::collection::vec((part_numbers(), lengths(), "[A-Za-z0-9+/]{8}|[A-Za-z0-9+/]{44}"), 1..12),
+    ) {
+        let signing_key = setting.key();
+        let context = setting.context(&signing_key);
+        let batch = PartBatch { context, key: &key, s3_upload_id: &s3_upload_id, checksum_header };
+        let mut signer = PartSigner::new(&batch).unwrap();
+        let (mut together, mut apart) = (String::new(), String::new());
+        for (part_number, content_length_bytes, checksum) in parts {
+            let checksum = checksum_header.map(|_| checksum.as_str());
+            signer.append_url(&mut together, part_number, content_length_bytes, checksum).unwrap();
+            let mut own = PartSigner::new(&batch).unwrap();
+            let url = own.sign_part(part_number, content_length_bytes, checksum).unwrap();
+            prop_assert!(url.len() <= own.longest_url_bytes());
+            prop_assert!(url.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte)), "{url}");
+            apart.push_str(&url);
+        }
+        prop_assert_eq!(together, apart);
     }
 
     #[test]
@@ -187,20 +216,32 @@ proptest! {
             .collect();
         let headers: Vec<(&str, &str)> =
             names.iter().rev().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let signing_key = setting.key();
         let request = PresignRequest {
-            context: setting.context(), method, key: &key, query: &query, headers: &headers,
+            context: setting.context(&signing_key), method, key: &key, query: &query, headers: &headers,
         };
         let url = presign(&request).unwrap();
-        prop_assert_eq!(signature_of(&url), reference_signature(&request));
+        prop_assert_eq!(signature_of(&url), reference_signature(&setting, &request));
+    }
+}
+
+fn fixed_setting() -> Setting {
+    Setting {
+        credentials: super::credentials(None),
+        region: "us-east-1".to_owned(),
+        address: super::path_address(),
+        now: super::NOW,
+        expires: Duration::from_secs(300),
     }
 }
 
 /// The one-request path of small files: the whole set of headers that it signs.
 #[test]
 fn whole_object_put_agrees_with_aws_sigv4() {
-    let (credentials, address) = (super::credentials(None), super::path_address());
+    let setting = fixed_setting();
+    let signing_key = setting.key();
     let request = PresignRequest {
-        context: super::context(&credentials, &address),
+        context: setting.context(&signing_key),
         method: Method::Put,
         key: "photos/a b.jpg",
         query: &[],
@@ -213,21 +254,22 @@ fn whole_object_put_agrees_with_aws_sigv4() {
         ],
     };
     let url = presign(&request).unwrap();
-    assert_eq!(signature_of(&url), reference_signature(&request));
+    assert_eq!(signature_of(&url), reference_signature(&setting, &request));
 }
 
 /// A download: the answer's headers are chosen in the query.
 #[test]
 fn download_agrees_with_aws_sigv4() {
-    let (credentials, address) = (super::credentials(None), super::path_address());
+    let setting = fixed_setting();
+    let signing_key = setting.key();
     let disposition = "attachment; filename=\"a b.pdf\"; filename*=UTF-8''%C3%BC.pdf";
     let request = PresignRequest {
-        context: super::context(&credentials, &address),
+        context: setting.context(&signing_key),
         method: Method::Get,
         key: "a b.pdf",
         query: &[("response-content-disposition", disposition)],
         headers: &[],
     };
     let url = presign(&request).unwrap();
-    assert_eq!(signature_of(&url), reference_signature(&request));
+    assert_eq!(signature_of(&url), reference_signature(&setting, &request));
 }

@@ -6,9 +6,13 @@ mod vectors;
 
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use time::macros::datetime;
 
-use super::{AddressingStyle, BucketAddress, Credentials, SigningContext};
+use super::{AddressingStyle, BucketAddress, Credentials, SigningContext, SigningKey};
+
+// Thursday, 1 January 2026.
+const NOW: OffsetDateTime = datetime!(2026-01-01 0:00 UTC);
 
 fn credentials(session_token: Option<&str>) -> Credentials {
     let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -19,12 +23,10 @@ fn path_address() -> BucketAddress {
     BucketAddress::new("https://127.0.0.1:9000", "bkt", AddressingStyle::Path).unwrap()
 }
 
-fn context<'a>(credentials: &'a Credentials, address: &'a BucketAddress) -> SigningContext<'a> {
-    SigningContext {
-        credentials,
-        region: "us-east-1",
-        address,
-        now: datetime!(2026-01-01 0:00 UTC),
-        expires: Duration::from_secs(300),
-    }
+fn key(session_token: Option<&str>) -> SigningKey {
+    SigningKey::derive(&credentials(session_token), "us-east-1", NOW).unwrap()
+}
+
+fn context<'a>(key: &'a SigningKey, address: &'a BucketAddress) -> SigningContext<'a> {
+    SigningContext { key, address, now: NOW, expires: Duration::from_secs(300) }
 }

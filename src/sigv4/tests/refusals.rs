@@ -6,23 +6,23 @@ use time::macros::{datetime, offset};
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::super::{
-    BucketAddress, ChecksumHeader, Credentials, MAX_EXPIRES, Method, PartBatch, PartSigner, PresignRequest,
-    SignError, SigningContext, presign,
+    BucketAddress, ChecksumHeader, MAX_EXPIRES, Method, PartBatch, PartSigner, PresignRequest, SignError,
+    SigningContext, SigningKey, presign,
 };
-use super::{context, credentials, path_address};
+use super::{NOW, context, credentials, key, path_address};
 
 fn get<'a>(context: SigningContext<'a>) -> PresignRequest<'a> {
     PresignRequest { context, method: Method::Get, key: "k", query: &[], headers: &[] }
 }
 
-fn fixture() -> (Credentials, BucketAddress) {
-    (credentials(Some("t0ken")), path_address())
+fn fixture() -> (SigningKey, BucketAddress) {
+    (key(Some("t0ken")), path_address())
 }
 
 #[test]
 fn expiry_is_one_second_to_seven_days_and_drops_fractions() {
-    let (credentials, address) = fixture();
-    let context = context(&credentials, &address);
+    let (key, address) = fixture();
+    let context = context(&key, &address);
     let sign = |expires| presign(&get(SigningContext { expires, ..context }));
     for expires in [Duration::from_millis(999), MAX_EXPIRES + Duration::from_secs(1)] {
         assert_eq!(sign(expires), Err(SignError::ExpiresOutOfRange(expires)));
@@ -34,9 +34,11 @@ fn expiry_is_one_second_to_seven_days_and_drops_fractions() {
 
 #[test]
 fn time_is_signed_as_utc_and_years_that_do_not_fit_are_refused() {
-    let (credentials, address) = fixture();
-    let context = context(&credentials, &address);
-    let sign = |now| presign(&get(SigningContext { now, ..context }));
+    let address = path_address();
+    let sign = |now| {
+        let key = SigningKey::derive(&credentials(None), "us-east-1", now)?;
+        presign(&get(SigningContext { now, ..context(&key, &address) }))
+    };
     let eastern = datetime!(2026-01-01 2:30 +3);
     let url = sign(eastern).unwrap();
     assert!(url.contains("&X-Amz-Date=20251231T233000Z&"), "{url}");
@@ -49,18 +51,33 @@ fn time_is_signed_as_utc_and_years_that_do_not_fit_are_refused() {
 }
 
 #[test]
+fn keys_sign_on_their_day_only() {
+    let (key, address) = fixture();
+    let sign = |now| presign(&get(SigningContext { now, ..context(&key, &address) }));
+    for (now, signs) in [
+        (NOW - Duration::from_nanos(1), false),
+        (NOW, true),
+        (datetime!(2026-01-02 2:59 +3), true),
+        (datetime!(2026-01-02 3:00 +3), false),
+    ] {
+        assert_eq!(key.is_for("us-east-1", now), signs, "{now}");
+        assert!(!key.is_for("us-east-2", now));
+        assert_eq!(sign(now).err(), (!signs).then_some(SignError::KeyOfAnotherDay), "{now}");
+    }
+}
+
+#[test]
 fn regions_that_break_the_scope_are_refused() {
-    let (credentials, address) = fixture();
     for region in ["", "us/east", "us east", "us\neast", "ü"] {
-        let context = SigningContext { region, ..context(&credentials, &address) };
-        assert_eq!(presign(&get(context)), Err(SignError::InvalidRegion(region.into())));
+        let error = SigningKey::derive(&credentials(None), region, NOW).unwrap_err();
+        assert_eq!(error, SignError::InvalidRegion(region.into()));
     }
 }
 
 #[test]
 fn headers_that_would_not_arrive_as_signed_are_refused() {
-    let (credentials, address) = fixture();
-    let request = get(context(&credentials, &address));
+    let (key, address) = fixture();
+    let request = get(context(&key, &address));
     let sign = |headers: &[(&str, &str)]| presign(&PresignRequest { headers, ..request });
     for (headers, name) in [
         (&[("Host", "elsewhere")][..], "host"),
@@ -75,8 +92,8 @@ fn headers_that_would_not_arrive_as_signed_are_refused() {
 
 #[test]
 fn query_cannot_replace_the_signatures_own_parameters() {
-    let (credentials, address) = fixture();
-    let request = get(context(&credentials, &address));
+    let (key, address) = fixture();
+    let request = get(context(&key, &address));
     for name in ["", "X-Amz-Expires", "x-amz-signature", "X-Amz-Security-Token"] {
         let url = presign(&PresignRequest { query: &[(name, "9")], ..request });
         assert_eq!(url, Err(SignError::InvalidQueryParameter(name.into())));
@@ -85,8 +102,8 @@ fn query_cannot_replace_the_signatures_own_parameters() {
 
 #[test]
 fn empty_keys_and_upload_ids_are_refused() {
-    let (credentials, address) = fixture();
-    let context = context(&credentials, &address);
+    let (key, address) = fixture();
+    let context = context(&key, &address);
     assert_eq!(presign(&PresignRequest { key: "", ..get(context) }), Err(SignError::EmptyKey));
     let batch = PartBatch { context, key: "k", s3_upload_id: "u", checksum_header: None };
     let error = |batch| PartSigner::new(&batch).unwrap_err();
@@ -96,18 +113,20 @@ fn empty_keys_and_upload_ids_are_refused() {
 
 #[test]
 fn parts_that_do_not_fit_the_batch_are_refused() {
-    let (credentials, address) = fixture();
-    let context = context(&credentials, &address);
+    let (key, address) = fixture();
+    let context = context(&key, &address);
     let batch = PartBatch { context, key: "k", s3_upload_id: "u", checksum_header: None };
-    let plain = PartSigner::new(&batch).unwrap();
+    let mut plain = PartSigner::new(&batch).unwrap();
     for number in [0, 10_001, u32::MAX] {
         let url = plain.sign_part(number, 1, None);
         assert_eq!(url, Err(SignError::PartNumberOutOfRange(number)));
     }
     assert_eq!(plain.sign_part(1, 1, Some("AA==")), Err(SignError::ChecksumUnexpected(1)));
+    let mut out = "kept".to_owned();
+    assert!(plain.append_url(&mut out, 0, 1, None).is_err() && out == "kept", "{out}");
 
     let checksum_header = Some(ChecksumHeader::ContentMd5);
-    let checked = PartSigner::new(&PartBatch { checksum_header, ..batch }).unwrap();
+    let mut checked = PartSigner::new(&PartBatch { checksum_header, ..batch }).unwrap();
     let missing = SignError::ChecksumMissing { part_number: 2, header: "content-md5" };
     assert_eq!(checked.sign_part(2, 1, None), Err(missing));
     for value in ["", "AA ==", "AA==\nx:y"] {
@@ -117,10 +136,10 @@ fn parts_that_do_not_fit_the_batch_are_refused() {
 
 #[test]
 fn debug_of_signers_shows_no_secret() {
-    let (credentials, address) = fixture();
-    let context = context(&credentials, &address);
+    let (key, address) = fixture();
+    let context = context(&key, &address);
     let batch = PartBatch { context, key: "k", s3_upload_id: "u", checksum_header: None };
     let signer = PartSigner::new(&batch).unwrap();
-    let shown = format!("{batch:?} {signer:?} {:?}", get(context));
+    let shown = format!("{key:?} {batch:?} {signer:?} {:?}", get(context));
     assert!(!shown.contains("t0ken") && !shown.contains("wJalr"), "{shown}");
 }

@@ -1,15 +1,19 @@
 //! Signed URLs for clients: parts, whole small files, downloads.
 
+mod parts;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::identity::Current;
-use super::{Storage, StorageError};
+use super::{Identity, Storage, StorageError};
 use crate::sigv4::{
-    ChecksumHeader, Method, PartBatch, PartSigner, PresignRequest, SignError, SigningContext, presign,
+    ChecksumHeader, Method, PartBatch, PresignRequest, SignError, SigningContext, SigningKey, presign,
 };
 use crate::upload::{Checksum, ChecksumAlgorithm, METADATA_UPLOAD_ID, PartNumber, S3UploadId, Upload};
+
+pub use parts::{SignedPart, SignedParts};
 
 /// From when and for how long a URL works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +33,40 @@ pub struct SignedRequest {
     pub headers: Vec<(String, String)>,
 }
 
+impl From<SignedPart<'_>> for SignedRequest {
+    fn from(part: SignedPart<'_>) -> Self {
+        let header = part.checksum.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self { url: part.url.to_owned(), headers: header.into_iter().collect() }
+    }
+}
+
 impl Storage {
-    /// Signs parts of a multipart upload: number, length in bytes and checksum each.
+    /// Signs parts of a multipart upload: number, length in bytes and checksum each. Their URLs come in one buffer, so
+    /// that a call for a thousand costs a few allocations.
     ///
     /// # Errors
     /// [`StorageError`] when there are no credentials or the settings cannot be signed for.
+    pub async fn sign_batch(
+        &self,
+        upload: &Upload,
+        s3_upload_id: &S3UploadId,
+        parts: impl ExactSizeIterator<Item = (PartNumber, u64, Option<Checksum>)> + Send,
+        window: UrlWindow,
+    ) -> Result<(SignedParts, OffsetDateTime), StorageError> {
+        let terms = self.terms(&self.signer, window).await?;
+        let batch = PartBatch {
+            context: self.context(&terms),
+            key: upload.spec.key.as_str(),
+            s3_upload_id: &s3_upload_id.0,
+            checksum_header: checksum_header(upload.spec.checksum_algorithm),
+        };
+        Ok((SignedParts::sign(&batch, parts).map_err(not_signed)?, terms.until()))
+    }
+
+    /// [`Self::sign_batch`] with a request of its own for each part.
+    ///
+    /// # Errors
+    /// As [`Self::sign_batch`].
     pub async fn sign_parts(
         &self,
         upload: &Upload,
@@ -41,27 +74,8 @@ impl Storage {
         parts: &[(PartNumber, u64, Option<Checksum>)],
         window: UrlWindow,
     ) -> Result<(Vec<SignedRequest>, OffsetDateTime), StorageError> {
-        let current = self.signer.current(window.now).await?;
-        let (context, until) = self.context(&current, window)?;
-        let checksum_header = checksum_header(upload.spec.checksum_algorithm);
-        let batch = PartBatch {
-            context,
-            key: upload.spec.key.as_str(),
-            s3_upload_id: &s3_upload_id.0,
-            checksum_header,
-        };
-        let signer = PartSigner::new(&batch).map_err(not_signed)?;
-        let signed = parts
-            .iter()
-            .map(|(number, size_bytes, checksum)| {
-                let value = checksum.map(Checksum::to_base64);
-                let url = signer.sign_part(number.value(), *size_bytes, value.as_deref())?;
-                let header = checksum_header.map(|header| header.name().to_owned());
-                Ok(SignedRequest { url, headers: header.into_iter().zip(value).collect() })
-            })
-            .collect::<Result<_, SignError>>()
-            .map_err(not_signed)?;
-        Ok((signed, until))
+        let (signed, until) = self.sign_batch(upload, s3_upload_id, parts.iter().copied(), window).await?;
+        Ok((signed.iter().map(SignedRequest::from).collect(), until))
     }
 
     /// Signs the one PUT of a small file. It can only create: `If-None-Match: *` is among the signed headers.
@@ -74,8 +88,7 @@ impl Storage {
         checksum: Option<Checksum>,
         window: UrlWindow,
     ) -> Result<(SignedRequest, OffsetDateTime), StorageError> {
-        let current = self.signer.current(window.now).await?;
-        let (context, until) = self.context(&current, window)?;
+        let terms = self.terms(&self.signer, window).await?;
         let headers = self.put_headers(upload, checksum);
         let length = upload.plan.size_bytes().unwrap_or(0).to_string();
         let signed: Vec<(&str, &str)> = headers
@@ -84,9 +97,10 @@ impl Storage {
             .chain([("content-length", length.as_str())])
             .collect();
         let key = upload.spec.key.as_str();
+        let context = self.context(&terms);
         let request = PresignRequest { context, method: Method::Put, key, query: &[], headers: &signed };
         let url = presign(&request).map_err(not_signed)?;
-        Ok((SignedRequest { url, headers }, until))
+        Ok((SignedRequest { url, headers }, terms.until()))
     }
 
     /// Signs a GET of a finished object, as a download under its file name. Not as `storage.signer`, which need not be
@@ -100,12 +114,12 @@ impl Storage {
         disposition: &str,
         window: UrlWindow,
     ) -> Result<String, StorageError> {
-        let current = self.identity.current(window.now).await?;
-        let (context, _) = self.context(&current, window)?;
+        let terms = self.terms(&self.identity, window).await?;
         let mut query = vec![("response-content-disposition", disposition)];
         let version = upload.outcome.as_ref().and_then(|outcome| outcome.version_id.as_deref());
         query.extend(version.map(|version| ("versionId", version)));
         let key = upload.spec.key.as_str();
+        let context = self.context(&terms);
         presign(&PresignRequest { context, method: Method::Get, key, query: &query, headers: &[] })
             .map_err(not_signed)
     }
@@ -136,27 +150,36 @@ impl Storage {
     }
 
     /// Invariant: no URL outlives the credentials that signed it.
-    fn context<'a>(
-        &'a self,
-        current: &'a Current,
-        window: UrlWindow,
-    ) -> Result<(SigningContext<'a>, OffsetDateTime), StorageError> {
+    async fn terms(&self, identity: &Identity, window: UrlWindow) -> Result<Terms, StorageError> {
+        let current = identity.current(window.now).await?;
         let left = current.expires_at.map(|end| Duration::try_from(end - window.now).unwrap_or_default());
         let ttl = left.map_or(window.ttl, |left| window.ttl.min(left));
         let expires = Duration::from_secs(ttl.as_secs());
         if expires.is_zero() {
             return Err(StorageError::unavailable("sign", "the storage credentials have expired"));
         }
-        let context = SigningContext {
-            credentials: &current.credentials,
-            region: &self.settings.connection.region,
-            address: &self.public_address,
-            now: window.now,
-            expires,
-        };
-        // X-Amz-Date has whole seconds, and the URL's life starts there.
-        let signed_at = window.now.replace_nanosecond(0).unwrap_or(window.now);
-        Ok((context, signed_at + expires))
+        let region = &self.settings.connection.region;
+        let key = current.signing_key(region, window.now).map_err(not_signed)?;
+        Ok(Terms { key, now: window.now, expires })
+    }
+
+    fn context<'a>(&'a self, terms: &'a Terms) -> SigningContext<'a> {
+        let Terms { key, now, expires } = terms;
+        SigningContext { key, address: &self.public_address, now: *now, expires: *expires }
+    }
+}
+
+/// As whom, when and for how long the URLs of one call are signed.
+struct Terms {
+    key: Arc<SigningKey>,
+    now: OffsetDateTime,
+    expires: Duration,
+}
+
+impl Terms {
+    /// X-Amz-Date has whole seconds, and the URL's life starts there.
+    fn until(&self) -> OffsetDateTime {
+        self.now.replace_nanosecond(0).unwrap_or(self.now) + self.expires
     }
 }
 

@@ -55,17 +55,16 @@ async fn no_url_outlives_the_credentials() {
     let hour = Duration::from_secs(3600);
     for (life, ttl, expected) in [(hour * 2, hour, hour), (hour, hour * 2, hour)] {
         let storage = storage_with_credentials_for(life).await;
-        let current = storage.signer.current(NOW).await.unwrap();
-        let (context, until) = storage.context(&current, UrlWindow { now: NOW, ttl }).unwrap();
-        assert_eq!((context.expires, until), (expected, NOW + expected));
+        let terms = storage.terms(&storage.signer, UrlWindow { now: NOW, ttl }).await.unwrap();
+        assert_eq!((terms.expires, terms.until()), (expected, NOW + expected));
     }
 }
 
 #[tokio::test]
 async fn expired_credentials_sign_nothing() {
     let storage = storage_with_credentials_for(Duration::from_millis(500)).await;
-    let current = storage.signer.current(NOW).await.unwrap();
-    assert!(storage.context(&current, UrlWindow { now: NOW, ttl: Duration::from_secs(60) }).is_err());
+    let window = UrlWindow { now: NOW, ttl: Duration::from_secs(60) };
+    assert!(storage.terms(&storage.signer, window).await.is_err());
 }
 
 #[tokio::test]
@@ -75,11 +74,12 @@ async fn urls_are_for_the_public_endpoint() {
 }
 
 async fn signed_part(storage: &Storage) -> String {
-    let current = storage.signer.current(NOW).await.unwrap();
     let window = UrlWindow { now: NOW, ttl: Duration::from_secs(60) };
-    let (context, _) = storage.context(&current, window).unwrap();
-    let batch = PartBatch { context, key: "k", s3_upload_id: "u", checksum_header: None };
-    PartSigner::new(&batch).unwrap().sign_part(1, 5, None).unwrap()
+    let terms = storage.terms(&storage.signer, window).await.unwrap();
+    let batch =
+        PartBatch { context: storage.context(&terms), key: "k", s3_upload_id: "u", checksum_header: None };
+    let signed = SignedParts::sign(&batch, [(PartNumber::new(1).unwrap(), 5, None)].into_iter()).unwrap();
+    signed.iter().next().unwrap().url.to_owned()
 }
 
 #[tokio::test]
@@ -133,5 +133,33 @@ async fn bucket_that_no_url_can_name_is_refused() {
         let error = storage.in_bucket(bucket).unwrap_err();
         assert_eq!(error.kind, StorageErrorKind::Rejected);
         assert!(error.to_string().contains(&format!("{bucket:?}")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn batch_is_what_its_parts_are_each_alone() {
+    let storage = storage_at(connection()).await;
+    let window = UrlWindow { now: NOW, ttl: Duration::from_secs(60) };
+    let terms = storage.terms(&storage.signer, window).await.unwrap();
+    let context = storage.context(&terms);
+    for checksum_header in [None, Some(ChecksumHeader::Crc32c)] {
+        let batch = PartBatch { context, key: "k", s3_upload_id: "u", checksum_header };
+        let checksum = |number: u32| {
+            let text = ["AAAAAA==", "AAAAAQ==", "AAAAAg=="][number as usize % 3];
+            checksum_header.map(|_| Checksum::from_base64(ChecksumAlgorithm::Crc32c, text).unwrap())
+        };
+        let part = |number| (PartNumber::new(number).unwrap(), u64::from(number), checksum(number));
+        let together = SignedParts::sign(&batch, [9, 10, 9_999, 1].map(part).into_iter()).unwrap();
+        assert_eq!(together.len(), 4);
+        for (number, signed) in [9, 10, 9_999, 1].into_iter().zip(together.iter()) {
+            let alone = SignedParts::sign(&batch, [part(number)].into_iter()).unwrap();
+            assert_eq!(
+                Some((signed.url, signed.checksum)),
+                alone.iter().next().map(|only| (only.url, only.checksum))
+            );
+            assert!(signed.url.contains(&format!("&partNumber={number}&")), "{}", signed.url);
+            let value = checksum(number).map(Checksum::to_base64);
+            assert_eq!(signed.checksum, value.as_deref().map(|value| ("x-amz-checksum-crc32c", value)));
+        }
     }
 }

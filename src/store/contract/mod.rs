@@ -7,6 +7,7 @@ mod opening;
 mod outage;
 mod parts;
 mod plans;
+mod progress;
 mod quota;
 mod races;
 mod sweep;
@@ -92,6 +93,17 @@ contracts! {
         part_that_is_reported_twice_counts_as_last_reported
         reports_and_listings_at_once_lock_nobody_out
     }
+    store progress {
+        upload_without_parts_has_received_nothing
+        report_of_no_upload_is_nowhere
+        report_of_no_part_changes_nothing
+        report_answers_how_far_the_upload_is
+        reported_upload_has_changed
+        every_size_and_evidence_is_counted
+        listing_is_counted_with_what_it_spares
+        size_of_a_stream_changes_no_received_byte
+        many_uploads_are_reported_at_once
+    }
     store sweep {
         sweep_finds_what_is_due_only
         sweep_takes_the_longest_waiting_first
@@ -141,6 +153,7 @@ contracts! {
         tenant_without_uploads_is_told_from_one_with
     }
     url races {
+        progress_is_right_whoever_writes_at_once
         no_open_upload_too_many_gets_in
         no_byte_too_many_gets_in
         nobody_gets_past_a_counter
@@ -155,6 +168,7 @@ contracts! {
         everything_survives_a_reopening
         empty_database_is_outdated_unless_it_may_be_migrated
         several_gateways_may_migrate_at_once
+        older_parts_are_counted
         older_uploads_have_no_owner_and_count_for_quotas
         owner_without_a_name_is_refused
     }

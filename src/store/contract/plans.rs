@@ -33,7 +33,6 @@ fn shared() -> Vec<Hot> {
         (sql::LEASE, "md5('7')::uuid, 1, 1, 1, 1"),
         (sql::COUNT_FINISHED, "100"),
         (sql::PARTS, ID),
-        (sql::RECEIVED, ID),
         (sql::IN_USE, "'tenant-3'"),
         (sql::RESERVED, ID),
         (sql::RAISE, "md5('7')::uuid, 1, 2"),
@@ -57,7 +56,7 @@ fn scans(step: &str) -> bool {
     })
 }
 
-const TABLES: [&str; 4] = ["uploads", "parts", "counters", "api_keys"];
+const TABLES: [&str; 5] = ["uploads", "parts", "progress", "counters", "api_keys"];
 
 #[tokio::test]
 async fn hot_queries_of_sqlite_use_an_index() {
@@ -65,7 +64,8 @@ async fn hot_queries_of_sqlite_use_an_index() {
     open(&url, Migrations::Run).await.unwrap();
     let mut connection = SqliteConnection::connect(&url).await.unwrap();
     let own = [super::sqlite::CLAIM, super::sqlite::OWNERS, super::sqlite::FORGET];
-    for sql in shared().into_iter().map(|(sql, _)| sql).chain(own) {
+    let of_parts = super::sqlite::OF_PARTS;
+    for sql in shared().into_iter().map(|(sql, _)| sql).chain(own).chain(of_parts) {
         let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
         let steps = sqlx::query(explain).fetch_all(&mut connection).await.unwrap();
         let plan: Vec<String> = steps.iter().map(|step| step.get("detail")).collect();
@@ -87,6 +87,8 @@ const ROWS: &str = "
     FROM generate_series(1, 20000) n;
     INSERT INTO parts (upload_id, number, size_bytes, recorded_at, evidence)
     SELECT md5(n::text)::uuid, number, 1, 1, 'listed' FROM generate_series(1, 400) n, generate_series(1, 50) number;
+    INSERT INTO progress (upload_id, received)
+    SELECT md5(n::text)::uuid, B'11111111' FROM generate_series(1, 20000) n;
     INSERT INTO counters SELECT 'counter-' || n, 1, 1, n FROM generate_series(1, 20000) n;
     INSERT INTO api_keys (id, name, roles, secret_hash, created_at)
     SELECT 'key-' || n, 'n', 'upload', 'h', n FROM generate_series(1, 20000) n";
@@ -100,12 +102,15 @@ async fn hot_queries_of_postgresql_use_an_index() {
     // Not only for the statistics: an index alone answers what vacuum has seen.
     connection.execute("VACUUM ANALYZE").await.unwrap();
     let parts = "md5('7')::uuid, 2, 2, '{1,2}', '{1,1}', '{a,b}', '{NULL,NULL}', '{listed,listed}'";
+    let recorded = "md5('7')::uuid, 2, B'11000000', '{1,2}', '{1,1}', '{a,b}', '{NULL,NULL}', '{listed,listed}', B'11000000'";
     let own = [
         (super::postgres::CLAIM, "100, 200, 200"),
         (super::postgres::OWNERS, "ARRAY[md5('7')::uuid, md5('8')::uuid], ARRAY['s3-9', 's3-10']"),
         (super::postgres::FORGET, "100, 50"),
-        (super::postgres::RECORD, parts),
+        (super::postgres::RECORD, recorded),
+        (super::postgres::HOLD, ID),
         (super::postgres::REPLACE, parts),
+        (super::postgres::RECOUNT, ID),
     ];
     for (sql, values) in shared().into_iter().chain(own) {
         // The types of what a list does not ask about cannot be inferred.

@@ -1,8 +1,9 @@
-//! Many gateways at one quota at once.
+//! Many gateways at one quota, or one upload, at once.
 
 use std::sync::Arc;
 
 use super::databases::open;
+use super::progress::{mismatched, progress, sized};
 use super::quota::{SIZE, counted, counter, max_bytes_in_flight, max_open_uploads, used};
 use super::*;
 
@@ -152,4 +153,30 @@ pub(super) async fn calls_that_are_given_up_take_all_or_nothing(url: String) {
     let used = used(&gateways[0], "default", &["c"]).await;
     let written = gateways[0].list(&filter(100)).await.unwrap().len() as u64;
     assert_eq!(used, [written, written * SIZE, written, written * SIZE]);
+}
+
+/// Reports, listings and other gateways' reports of the same parts, all at once.
+pub(super) async fn progress_is_right_whoever_writes_at_once(url: String) {
+    let gateways = fleet(&url).await;
+    for round in 1..=4 {
+        let id = inserted(&gateways[0], upload(round)).await.id;
+        let writers = (0..9_u32).map(|writer| {
+            let store = gateways[writer as usize % GATEWAYS].clone();
+            tokio::spawn(async move {
+                for step in 0..8 {
+                    let number = |offset: u32| (writer * 7 + step * 5 + offset) % 30 + 1;
+                    let now = NOW + Duration::seconds(i64::from(step));
+                    let parts = [part(number(0)), sized(number(3), step.into()), mismatched(number(11))];
+                    match (writer + step) % 4 {
+                        0 => store.replace_parts(id, &parts, now, now).await.unwrap(),
+                        _ => assert!(store.record_parts(id, &parts, now).await.unwrap().is_some()),
+                    }
+                }
+            })
+        });
+        for writer in writers.collect::<Vec<_>>() {
+            writer.await.unwrap();
+        }
+        progress(&gateways[1], id).await;
+    }
 }

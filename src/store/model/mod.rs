@@ -12,10 +12,10 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use self::tables::{NotUnique, Row};
-use super::{DueUpload, Lease, ListFilter, ReceivedParts, StoreError, SweepClaim, Written};
+use super::{DueUpload, Lease, ListFilter, ReceivedParts, Recorded, StoreError, SweepClaim, Written};
 use crate::model::{Effect, Port};
 use crate::upload::{
-    ChecksumAlgorithm, Fingerprint, PartEvidence, PartRecord, S3UploadId, State, Upload, UploadId,
+    ChecksumAlgorithm, Fingerprint, PartEvidence, PartNumber, PartRecord, S3UploadId, State, Upload, UploadId,
 };
 
 pub(crate) use tables::{Tables, Versions};
@@ -78,6 +78,15 @@ impl ModelStore {
             .ask(Effect::Reads, "load".to_owned(), move |tables| tables.uploads.get(&id).cloned())
             .await?;
         Ok(row.map(|row| row.upload.clone()))
+    }
+
+    pub(in crate::store) async fn load_with_progress(
+        &self,
+        id: UploadId,
+    ) -> Result<Option<(Upload, ReceivedParts)>, StoreError> {
+        let load = move |tables: &mut Tables| Some((tables.uploads.get(&id).cloned()?, tables.received(id)));
+        let loaded = self.ask(Effect::Reads, "load with progress".to_owned(), load).await?;
+        Ok(loaded.map(|(row, parts)| (row.upload.clone(), received(&parts))))
     }
 
     async fn find(
@@ -257,12 +266,17 @@ impl ModelStore {
         id: UploadId,
         parts: &[PartRecord],
         now: OffsetDateTime,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Recorded>, StoreError> {
         if parts.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let (text, parts) = (format!("record parts {}", numbers(parts)), parts.to_vec());
-        self.ask(Effect::Writes, text, move |tables| tables.record(id, &parts, now)).await
+        let record = move |tables: &mut Tables| {
+            tables.record(id, &parts, now);
+            Some((tables.upload(id)?.updated_at, tables.received(id)))
+        };
+        let recorded = self.ask(Effect::Writes, text, record).await?;
+        Ok(recorded.map(|(reported_at, parts)| Recorded { reported_at, received: received(&parts) }))
     }
 
     pub(in crate::store) async fn replace_parts(
@@ -286,10 +300,14 @@ impl ModelStore {
 
     pub(in crate::store) async fn received(&self, id: UploadId) -> Result<ReceivedParts, StoreError> {
         let parts = self.ask(Effect::Reads, "received".to_owned(), move |tables| tables.received(id)).await?;
-        Ok(ReceivedParts {
-            numbers: parts.iter().map(|(number, _)| *number).collect(),
-            total_bytes: parts.iter().map(|(_, size_bytes)| size_bytes).sum(),
-        })
+        Ok(received(&parts))
+    }
+}
+
+fn received(parts: &[(PartNumber, u64)]) -> ReceivedParts {
+    ReceivedParts {
+        numbers: parts.iter().map(|(number, _)| *number).collect(),
+        total_bytes: parts.iter().map(|(_, size_bytes)| size_bytes).sum(),
     }
 }
 

@@ -238,16 +238,20 @@ impl Tables {
         ids.len() as u64
     }
 
-    /// Writes parts as known at `now`, leaving alone what was recorded at `unless_since` or later.
+    /// Writes parts as known at `now`, leaving alone what was recorded at `unless_since`, if that is told, or later.
     fn upsert(
         &mut self,
         id: UploadId,
         parts: &[PartRecord],
-        (now, unless_since): (OffsetDateTime, OffsetDateTime),
+        (now, unless_since): (OffsetDateTime, Option<OffsetDateTime>),
     ) {
         for record in parts {
             let place = (id, record.number);
-            if self.parts.get(&place).is_none_or(|row| row.recorded_at < unless_since) {
+            if self
+                .parts
+                .get(&place)
+                .is_none_or(|row| unless_since.is_none_or(|since| row.recorded_at < since))
+            {
                 self.parts.insert(place, Arc::new(PartRow { record: record.clone(), recorded_at: now }));
             }
         }
@@ -256,7 +260,7 @@ impl Tables {
     pub(super) fn record(&mut self, id: UploadId, parts: &[PartRecord], now: OffsetDateTime) {
         let Some(row) = self.uploads.get(&id) else { return };
         let (upload, attempts) = (row.upload.clone(), row.attempts);
-        self.upsert(id, parts, (now, now + time::Duration::DAY));
+        self.upsert(id, parts, (now, None));
         self.put(Upload { updated_at: upload.updated_at.max(now), ..upload }, attempts);
     }
 
@@ -270,7 +274,7 @@ impl Tables {
         if !self.uploads.contains_key(&id) {
             return;
         }
-        self.upsert(id, parts, (now, asked_at));
+        self.upsert(id, parts, (now, Some(asked_at)));
         let is_listed = |number: PartNumber| parts.iter().any(|part| part.number == number);
         self.parts.retain(|(upload, number), row| {
             *upload != id || row.recorded_at >= asked_at || is_listed(*number)

@@ -1,12 +1,10 @@
-//! Connections: how they are made, tested, bounded in time and given back.
+//! Connections: how they are made, tested, and bounded in time.
 
 use std::io;
-use std::ops::{Deref, DerefMut};
 use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Postgres};
 use tokio::time::timeout;
@@ -16,7 +14,7 @@ use super::super::StoreError;
 pub(super) type Query<'a> = sqlx::query::Query<'a, Postgres, PgArguments>;
 
 /// How long a call waits for a connection, and a statement for a lock, before the database counts as out of reach.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the server works at one statement; the largest, 10,000 parts at once, takes a fraction of a second.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a call waits for the answer: longer than the server works at it, for its own word says more than ours.
@@ -35,6 +33,7 @@ pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
     })
 }
 
+/// The driver's pool, which makes connections and ends them. Calls borrow from [`Pool`](super::pool::Pool).
 pub(super) fn pool(options: PgConnectOptions, max_connections: u32) -> PgPool {
     let milliseconds = |time: Duration| time.as_millis().to_string();
     let options = options.options([
@@ -54,7 +53,7 @@ pub(super) fn pool(options: PgConnectOptions, max_connections: u32) -> PgPool {
         .connect_lazy_with(options)
 }
 
-async fn takes_writes(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+pub(super) async fn takes_writes(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let recovers = sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(connection);
     let recovers: bool = timeout(TEST_TIMEOUT, recovers).await.map_err(|_| no_answer())??;
     Ok(!recovers)
@@ -73,37 +72,8 @@ pub(super) async fn migrate(options: &PgConnectOptions, migrations: &Migrator) -
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
     let pool = pool.connect_lazy_with(options.clone());
     let migrated = timeout(MIGRATION_TIMEOUT, migrations.run(&pool)).await;
-    close(&pool).await;
+    let _ = timeout(PATIENCE, pool.close()).await;
     Ok(migrated.map_err(|_| no_answer())??)
-}
-
-/// A connection of the pool.
-pub(in crate::store) struct Lent(PoolConnection<Postgres>);
-
-pub(super) async fn lend(pool: &PgPool) -> Result<Lent, StoreError> {
-    Ok(Lent(pool.acquire().await?))
-}
-
-impl Deref for Lent {
-    type Target = PoolConnection<Postgres>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl DerefMut for Lent {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.0
-    }
-}
-
-impl Drop for Lent {
-    /// Gives the connection back. The driver tests it first and would wait without end for a server that is gone, and
-    /// the place in the pool would be lost: past the bound, the connection is closed and another may be made.
-    fn drop(&mut self) {
-        tokio::spawn(timeout(PATIENCE, self.0.return_to_pool()));
-    }
 }
 
 /// What the database answers, unless it does not.
@@ -113,9 +83,26 @@ pub(super) async fn bounded<T>(
     Ok(timeout(ANSWER_TIMEOUT, answer).await.map_err(|_| no_answer())??)
 }
 
-/// Closes the pool; what the server does not acknowledge in time is dropped.
-pub(super) async fn close(pool: &PgPool) {
-    let _ = timeout(PATIENCE, pool.close()).await;
+/// Whether the server has closed the connection, or is not there.
+pub(super) fn is_cut(error: &StoreError) -> bool {
+    match error {
+        // What takes too long is not asked again.
+        StoreError::Database(sqlx::Error::Io(error)) => error.kind() != io::ErrorKind::TimedOut,
+        // An administrator's stop, a crash, a start (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+        StoreError::Database(sqlx::Error::Database(error)) => {
+            matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P03"))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a failure is of the statement that failed, and says nothing of connections: the data, a constraint, a lock, a
+/// cancelled statement.
+pub(super) fn is_ordinary(error: &StoreError) -> bool {
+    let StoreError::Database(sqlx::Error::Database(error)) = error else { return false };
+    let code = error.code();
+    let class = code.as_deref().and_then(|code| code.get(..2)).unwrap_or_default();
+    matches!(class, "22" | "23" | "40" | "55") || code.as_deref() == Some("57014")
 }
 
 fn no_answer() -> sqlx::Error {

@@ -3,10 +3,12 @@
 //! A database can be slow, restarted, demoted, or gone without a word. Every call ends in bounded time all the same:
 //! the server bounds statements and waits for locks, and [`bounded`] bounds a server that does not answer.
 
+mod bits;
 mod connections;
 mod parts;
+mod pool;
 
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::PgRow;
 use sqlx::{Connection as _, Postgres, Transaction};
 use time::OffsetDateTime;
 
@@ -14,9 +16,12 @@ use super::sql::{SqlStore, SqlTransaction, forgettable};
 use super::values::{Row, Value, bound, values};
 use super::{DueUpload, Migrations, StoreError, SweepClaim, rows};
 use crate::upload::{S3UploadId, Upload, UploadId};
-use connections::{Lent, Query, bounded, lend};
+use connections::{Query, bounded, is_cut, is_ordinary};
+use pool::{Lent, Pool};
+
+pub(super) use bits::Bits;
 #[cfg(test)]
-pub(super) use parts::{RECORD, REPLACE};
+pub(super) use parts::{HOLD, RECORD, RECOUNT, REPLACE};
 
 pub(super) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -39,7 +44,7 @@ const FORGOTTEN_AT_ONCE: u32 = 50;
 /// State in PostgreSQL. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
-    pool: PgPool,
+    pool: Pool,
 }
 
 impl PostgresStore {
@@ -57,20 +62,22 @@ impl PostgresStore {
         if migrations == Migrations::Run {
             connections::migrate(&options, &MIGRATIONS).await?;
         }
-        let store = Self { pool: connections::pool(options, max_connections) };
+        let store = Self { pool: Pool::new(connections::pool(options, max_connections)) };
         store.check_schema(&MIGRATIONS).await?;
         Ok(store)
     }
 
     pub(in crate::store) async fn close(&self) {
-        connections::close(&self.pool).await;
+        self.pool.close().await;
     }
 
     pub(in crate::store) async fn claim_for_sweep(
         &self,
         claim: SweepClaim,
     ) -> Result<Vec<DueUpload>, StoreError> {
-        self.read(CLAIM, values![claim.now, claim.leased_until, claim.limit], rows::due_upload).await
+        let values = values![claim.now, claim.leased_until, claim.limit];
+        let rows = self.fetch(bound!(CLAIM, values, std::convert::identity)).await?;
+        rows.iter().map(|row| rows::due_upload(row)).collect()
     }
 
     pub(in crate::store) async fn owners(
@@ -102,13 +109,25 @@ impl PostgresStore {
     }
 
     async fn execute(&self, query: Query<'_>) -> Result<u64, StoreError> {
-        let mut connection = lend(&self.pool).await?;
-        Ok(bounded(query.execute(&mut **connection)).await?.rows_affected())
+        let mut connection = self.pool.lend().await?;
+        let done = bounded(query.execute(&mut *connection)).await;
+        Ok(self.heard(&mut connection, done)?.rows_affected())
     }
 
     async fn fetch(&self, query: Query<'_>) -> Result<Vec<PgRow>, StoreError> {
-        let mut connection = lend(&self.pool).await?;
-        bounded(query.fetch_all(&mut **connection)).await
+        let mut connection = self.pool.lend().await?;
+        let rows = bounded(query.fetch_all(&mut *connection)).await;
+        self.heard(&mut connection, rows)
+    }
+
+    /// The answer to one statement, after what it says of connections.
+    fn heard<T>(&self, connection: &mut Lent, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        match &answer {
+            Ok(_) => connection.has_worked(),
+            Err(error) if is_ordinary(error) => {}
+            Err(_) => self.pool.distrust(),
+        }
+        answer
     }
 }
 
@@ -117,7 +136,7 @@ impl SqlStore for PostgresStore {
     type Transaction<'c> = Transaction<'c, Postgres>;
 
     async fn writer(&self) -> Result<Self::Connection, StoreError> {
-        lend(&self.pool).await
+        self.pool.lend().await
     }
 
     async fn begin(connection: &mut Self::Connection) -> Result<Self::Transaction<'_>, StoreError> {
@@ -134,7 +153,11 @@ impl SqlStore for PostgresStore {
         values: Vec<Value<'_>>,
         parse: impl Fn(&dyn Row) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let rows = self.fetch(bound!(sql, values, std::convert::identity)).await?;
+        let rows = match self.fetch(bound!(sql, values.clone(), std::convert::identity)).await {
+            // The server was restarted a moment ago, perhaps; now no connection is taken for good.
+            Err(error) if is_cut(&error) => self.fetch(bound!(sql, values, std::convert::identity)).await?,
+            rows => rows?,
+        };
         rows.iter().map(|row| parse(row)).collect()
     }
 }

@@ -40,7 +40,29 @@ pub(super) const UPDATE: &str = "UPDATE uploads SET state = $3, version = $4, si
     WHERE id = $1 AND version = $2";
 pub(super) const EXTEND_URLS: &str = "UPDATE uploads SET urls_expire_at = \
     CASE WHEN urls_expire_at > $2 THEN urls_expire_at ELSE $2 END WHERE id = $1 AND state IN ('creating', 'open')";
-pub(super) const LOAD: &str = "SELECT * FROM uploads WHERE id = $1";
+
+/// Names the columns of an upload that are read by their place.
+macro_rules! load {
+    ($($column:literal)*) => {
+        /// An upload and how far it is.
+        pub(super) const LOAD: &str = concat!(
+            "SELECT ",
+            $($column, ", ",)*
+            "received, CAST(odd_sizes AS text) AS odd_sizes, reported_at \
+            FROM uploads LEFT JOIN progress ON upload_id = id WHERE id = $1"
+        );
+        /// The columns that [`LOAD`] answers, in order.
+        pub(super) const LOADED: &[&str] = &[$($column,)* "received", "odd_sizes", "reported_at"];
+    };
+}
+load! {
+    "id" "tenant" "owner" "bucket" "object_key" "filename" "content_type" "checksum_algorithm" "metadata" "overwrite"
+    "fingerprint" "idempotency_key" "transfer" "checksum" "size_bytes" "part_size_bytes" "sha256" "state" "version"
+    "s3_upload_id" "created_at" "updated_at" "expires_at" "urls_expire_at" "abort_reason" "may_have_twins" "sweep_at"
+    "verified_bytes" "completed_at" "etag" "version_id" "object_size_bytes" "object_checksum" "proven_sha256"
+    "failure_code" "failure_detail"
+}
+
 pub(super) const FIND_BY_IDEMPOTENCY_KEY: &str =
     "SELECT * FROM uploads WHERE tenant = $1 AND coalesce(owner, '') = $2 AND idempotency_key = $3";
 pub(super) const FIND_BY_FINGERPRINT: &str = "SELECT * FROM uploads WHERE tenant = $1 AND coalesce(owner, '') = $2 \
@@ -57,8 +79,6 @@ pub(super) const LEASE: &str = "UPDATE uploads SET sweep_at = $4, verified_bytes
 pub(super) const COUNT_FINISHED: &str =
     concat!("SELECT count(*) AS uploads FROM uploads WHERE ", forgettable!());
 pub(super) const PARTS: &str = "SELECT * FROM parts WHERE upload_id = $1 ORDER BY number";
-pub(super) const RECEIVED: &str =
-    "SELECT upload_id, number, size_bytes FROM parts WHERE upload_id = $1 AND evidence <> 'mismatched'";
 pub(super) const CLAIM_JOB: &str = "INSERT INTO jobs (name, due_at) VALUES ($1, $3) \
     ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at WHERE jobs.due_at <= $2";
 /// A full disk, or a server that takes no writes, shows only in a write.
@@ -68,7 +88,12 @@ const NEWEST_MIGRATION: &str = "SELECT max(version) AS version FROM _sqlx_migrat
 /// A page of a list: of whose uploads, and with a condition on the state `$4` at the time `$5`.
 macro_rules! page {
     ($whose:literal, $condition:literal) => {
-        concat!("SELECT * FROM uploads WHERE ", $whose, $condition, "id < $2 ORDER BY id DESC LIMIT $3")
+        concat!(
+            "SELECT *, (SELECT reported_at FROM progress WHERE upload_id = id) AS reported_at FROM uploads WHERE ",
+            $whose,
+            $condition,
+            "id < $2 ORDER BY id DESC LIMIT $3"
+        )
     };
 }
 
@@ -164,7 +189,11 @@ pub(super) trait SqlStore {
     }
 
     async fn load(&self, id: UploadId) -> Result<Option<Upload>, StoreError> {
-        Ok(self.read(LOAD, values![id], rows::upload).await?.pop())
+        Ok(self.read(LOAD, values![id], rows::seen_upload).await?.pop())
+    }
+
+    async fn load_with_progress(&self, id: UploadId) -> Result<Option<(Upload, ReceivedParts)>, StoreError> {
+        Ok(self.read(LOAD, values![id], rows::upload_with_progress).await?.pop())
     }
 
     async fn find_by_idempotency_key(
@@ -194,7 +223,7 @@ pub(super) trait SqlStore {
         let state = filter.state.map(|state| state.name());
         let (tenant, owner) = (filter.tenant.as_deref(), filter.owner.as_deref());
         let values = values![tenant, before, filter.limit, state, filter.now, owner];
-        self.read(page(filter), values, rows::upload).await
+        self.read(page(filter), values, rows::seen_upload).await
     }
 
     async fn count_by_state(&self) -> Result<Vec<(String, u64)>, StoreError> {
@@ -247,12 +276,7 @@ pub(super) trait SqlStore {
     }
 
     async fn received(&self, id: UploadId) -> Result<ReceivedParts, StoreError> {
-        let mut received = ReceivedParts::default();
-        for (number, size_bytes) in self.read(RECEIVED, values![id], rows::received_part).await? {
-            received.numbers.insert(number);
-            received.total_bytes += size_bytes;
-        }
-        Ok(received)
+        Ok(self.load_with_progress(id).await?.map(|(_, received)| received).unwrap_or_default())
     }
 }
 

@@ -1,8 +1,15 @@
 //! State in one SQLite file: one writer, several readers.
+//!
+//! What every call asks is read on the caller's thread (`direct`), parts are written by a thread of their own (`group`),
+//! and the driver's connections, each with its thread, do the rest.
 
+mod direct;
+mod group;
 mod parts;
 
+use std::ops::{Deref, DerefMut};
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
@@ -11,11 +18,17 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection as _, Sqlite, Transaction};
 use time::OffsetDateTime;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::sql::{SqlStore, SqlTransaction, forgettable};
+use self::direct::{IdText, Placed, Readers};
+use self::group::Group;
+use super::sql::{LOAD, LOADED, SqlStore, SqlTransaction, forgettable};
 use super::values::{Row, Value, bound, values};
-use super::{DueUpload, Migrations, StoreError, SweepClaim, rows};
+use super::{DueUpload, Migrations, ReceivedParts, StoreError, SweepClaim, rows};
 use crate::upload::{S3UploadId, Upload, UploadId};
+
+#[cfg(test)]
+pub(super) use parts::OF_PARTS;
 
 pub(super) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -40,8 +53,32 @@ pub(super) const FORGET: &str = concat!(
 /// State in one SQLite file. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
+    /// Held while something is written, by whichever connection.
+    turn: Arc<Mutex<()>>,
     writer: SqlitePool,
     readers: SqlitePool,
+    direct: Readers,
+    group: Group,
+}
+
+/// The driver's connection that writes, in its turn.
+pub(super) struct Lent {
+    connection: PoolConnection<Sqlite>,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl Deref for Lent {
+    type Target = PoolConnection<Sqlite>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.connection
+    }
+}
+
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.connection
+    }
 }
 
 /// The first connection, which sets the journal mode. Gateways that start at once on a new file are in each other's way
@@ -58,7 +95,9 @@ async fn connect_writer(options: &SqliteConnectOptions) -> Result<SqlitePool, St
 
 fn pool(connections: u32) -> SqlitePoolOptions {
     // The first connection is opened by the writer alone.
-    SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE).min_connections(0)
+    let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+    // A file does not hang up.
+    pool.min_connections(0).test_before_acquire(false)
 }
 
 /// Whether another connection has a lock (<https://www.sqlite.org/rescode.html#busy>, with its extended codes).
@@ -82,7 +121,15 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(PATIENCE);
         let writer = connect_writer(&options).await?;
-        let store = Self { writer, readers: pool(READERS).connect_lazy_with(options.read_only(true)) };
+        let path = options.get_filename().to_owned();
+        let turn = Arc::default();
+        let store = Self {
+            group: Group::start(path.clone(), Arc::clone(&turn)).map_err(sqlx::Error::Io)?,
+            direct: Readers::new(&path),
+            turn,
+            writer,
+            readers: pool(READERS).connect_lazy_with(options.read_only(true)),
+        };
         match migrations {
             Migrations::Run => store.migrate().await?,
             Migrations::Refuse => store.check_schema(&MIGRATIONS).await?,
@@ -103,8 +150,39 @@ impl SqliteStore {
     }
 
     pub(in crate::store) async fn close(&self) {
+        self.direct.close();
+        self.group.close().await;
         self.readers.close().await;
         self.writer.close().await;
+    }
+
+    pub(in crate::store) async fn load(&self, id: UploadId) -> Result<Option<Upload>, StoreError> {
+        self.load_as(id, rows::seen_upload).await
+    }
+
+    pub(in crate::store) async fn load_with_progress(
+        &self,
+        id: UploadId,
+    ) -> Result<Option<(Upload, ReceivedParts)>, StoreError> {
+        self.load_as(id, rows::upload_with_progress).await
+    }
+
+    async fn load_as<T>(
+        &self,
+        id: UploadId,
+        parse: impl Fn(&dyn Row) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let loaded = self.direct.read(|connection| {
+            let mut text = IdText::new();
+            let mut statement = connection.prepare_cached(LOAD)?;
+            let mut rows = statement.query([text.of(id)])?;
+            rows.next()?.map(|row| parse(&Placed { row, columns: LOADED })).transpose()
+        });
+        match loaded {
+            // Only for a moment, as when the file is opened after a crash. The driver's threads may wait for it.
+            Err(error) if direct::is_busy(&error) => Ok(self.read(LOAD, values![id], parse).await?.pop()),
+            loaded => loaded,
+        }
     }
 
     pub(in crate::store) async fn claim_for_sweep(
@@ -112,7 +190,8 @@ impl SqliteStore {
         claim: SweepClaim,
     ) -> Result<Vec<DueUpload>, StoreError> {
         let values = values![claim.now, claim.leased_until, claim.limit];
-        let rows = bound!(CLAIM, values, text_of).fetch_all(&self.writer).await?;
+        let mut writer = self.writer().await?;
+        let rows = bound!(CLAIM, values, text_of).fetch_all(&mut **writer).await?;
         rows.iter().map(|row| rows::due_upload(row)).collect()
     }
 
@@ -137,11 +216,13 @@ impl SqliteStore {
 }
 
 impl SqlStore for SqliteStore {
-    type Connection = PoolConnection<Sqlite>;
+    type Connection = Lent;
     type Transaction<'c> = Transaction<'c, Sqlite>;
 
     async fn writer(&self) -> Result<Self::Connection, StoreError> {
-        Ok(self.writer.acquire().await?)
+        let turn = Arc::clone(&self.turn).lock_owned();
+        let turn = tokio::time::timeout(PATIENCE, turn).await.map_err(|_| sqlx::Error::PoolTimedOut)?;
+        Ok(Lent { connection: self.writer.acquire().await?, _turn: turn })
     }
 
     async fn begin(connection: &mut Self::Connection) -> Result<Self::Transaction<'_>, StoreError> {
@@ -150,7 +231,8 @@ impl SqlStore for SqliteStore {
     }
 
     async fn write(&self, sql: &'static str, values: Vec<Value<'_>>) -> Result<u64, StoreError> {
-        Ok(bound!(sql, values, text_of).execute(&self.writer).await?.rows_affected())
+        let mut writer = self.writer().await?;
+        Ok(bound!(sql, values, text_of).execute(&mut **writer).await?.rows_affected())
     }
 
     async fn read<T>(

@@ -1,12 +1,48 @@
 //! What is known of an upload's parts.
 
+use rusqlite::{Connection, OptionalExtension as _, params};
 use time::OffsetDateTime;
 
-use super::super::StoreError;
-use super::super::rows;
+use super::super::columns::{Columns, Subject};
+use super::super::progress::Progress;
 use super::super::values::{micros, signed};
+use super::super::{Recorded, StoreError, rows};
 use super::SqliteStore;
-use crate::upload::{PartRecord, UploadId};
+use super::direct::{IdText, Placed};
+use crate::upload::{PartNumber, PartRecord, UploadId};
+
+const PROGRESS: &str = "SELECT part_size_bytes, received, odd_sizes, reported_at \
+    FROM uploads LEFT JOIN progress ON upload_id = id WHERE id = ?1";
+const PROGRESS_COLUMNS: &[&str] = &["part_size_bytes", "received", "odd_sizes", "reported_at"];
+const PUT_PROGRESS: &str =
+    "INSERT OR REPLACE INTO progress (upload_id, received, odd_sizes, reported_at) VALUES (?1, ?2, ?3, ?4)";
+const PUT_PART: &str = "INSERT INTO parts (upload_id, number, size_bytes, etag, checksum, evidence, recorded_at) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (upload_id, number) DO UPDATE SET \
+    size_bytes = excluded.size_bytes, etag = excluded.etag, checksum = excluded.checksum, \
+    evidence = excluded.evidence, recorded_at = excluded.recorded_at WHERE ?8 IS NULL OR parts.recorded_at < ?8";
+/// `json_each` is SQLite's `unnest`.
+const DELETE_UNLISTED: &str = "DELETE FROM parts WHERE upload_id = ?1 AND recorded_at < ?2 \
+    AND number NOT IN (SELECT value FROM json_each(?3))";
+const RECEIVED: &str =
+    "SELECT number, size_bytes FROM parts WHERE upload_id = ?1 AND evidence <> 'mismatched'";
+
+/// What is asked above.
+#[cfg(test)]
+pub(in crate::store) const OF_PARTS: [&str; 5] =
+    [PROGRESS, PUT_PROGRESS, PUT_PART, DELETE_UNLISTED, RECEIVED];
+
+/// A change of what is known of an upload's parts.
+#[derive(Debug)]
+pub(super) struct Write {
+    id: UploadId,
+    parts: Vec<PartRecord>,
+    now: OffsetDateTime,
+    /// When storage was asked for its list, if that is what the parts are.
+    asked_at: Option<OffsetDateTime>,
+}
+
+/// What became of a write.
+pub(super) type Outcome = Option<Recorded>;
 
 impl SqliteStore {
     pub(in crate::store) async fn record_parts(
@@ -14,19 +50,11 @@ impl SqliteStore {
         id: UploadId,
         parts: &[PartRecord],
         now: OffsetDateTime,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Recorded>, StoreError> {
         if parts.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        let mut transaction = self.writer.begin().await?;
-        upsert(&mut transaction, id, parts, (now, now + time::Duration::DAY)).await?;
-        sqlx::query("UPDATE uploads SET updated_at = max(updated_at, ?2) WHERE id = ?1")
-            .bind(id.to_string())
-            .bind(micros(now))
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(())
+        self.group.write(Write { id, parts: parts.to_vec(), now, asked_at: None }).await
     }
 
     pub(in crate::store) async fn replace_parts(
@@ -36,57 +64,93 @@ impl SqliteStore {
         asked_at: OffsetDateTime,
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.writer.begin().await?;
-        upsert(&mut transaction, id, parts, (now, asked_at)).await?;
-        // Invariant: a part that was received after storage was asked is not forgotten.
-        let numbers: Vec<u32> = parts.iter().map(|part| part.number.value()).collect();
-        sqlx::query(
-            "DELETE FROM parts WHERE upload_id = ?1 AND recorded_at < ?2 \
-             AND number NOT IN (SELECT value FROM json_each(?3))",
-        )
-        .bind(id.to_string())
-        .bind(micros(asked_at))
-        .bind(serde_json::json!(numbers).to_string())
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
+        self.group.write(Write { id, parts: parts.to_vec(), now, asked_at: Some(asked_at) }).await?;
         Ok(())
     }
 }
 
-/// Writes parts as known at `now`, leaving alone what was recorded at `unless_since` or later.
-async fn upsert(
-    connection: &mut sqlx::SqliteConnection,
-    id: UploadId,
-    parts: &[PartRecord],
-    (now, unless_since): (OffsetDateTime, OffsetDateTime),
-) -> Result<(), StoreError> {
-    let values: Vec<_> = parts
-        .iter()
-        .map(|part| {
-            serde_json::json!([
+impl Write {
+    /// Writes it within a transaction. Rows that cannot be understood are an outcome, and nothing is written then.
+    pub(super) fn run(
+        &self,
+        connection: &Connection,
+    ) -> Result<Result<Outcome, StoreError>, rusqlite::Error> {
+        let mut text = IdText::new();
+        let id = text.of(self.id);
+        let mut progress = match self.progress(connection, id)? {
+            Some(Ok(progress)) => progress,
+            Some(Err(error)) => return Ok(Err(error)),
+            None => return Ok(Ok(None)),
+        };
+        self.put_parts(connection, id)?;
+        match self.asked_at {
+            None => {
+                progress.take_over(&self.parts);
+                progress.reported_at = progress.reported_at.max(Some(self.now));
+            }
+            Some(asked_at) => {
+                self.delete_unlisted(connection, id, asked_at)?;
+                progress.recount(received(connection, id)?);
+            }
+        }
+        connection.prepare_cached(PUT_PROGRESS)?.execute(params![
+            id,
+            progress.received.to_bytes(),
+            progress.odd_sizes_json(),
+            progress.reported_at.map(micros),
+        ])?;
+        Ok(Ok(progress.recorded()))
+    }
+
+    fn progress(
+        &self,
+        connection: &Connection,
+        id: &str,
+    ) -> Result<Option<Result<Progress, StoreError>>, rusqlite::Error> {
+        let read = |row: &rusqlite::Row<'_>| {
+            let row = &Placed { row, columns: PROGRESS_COLUMNS };
+            Ok(Progress::read(&Columns { row, of: Subject::Upload(self.id) }))
+        };
+        connection.prepare_cached(PROGRESS)?.query_row([id], read).optional()
+    }
+
+    fn put_parts(&self, connection: &Connection, id: &str) -> Result<(), rusqlite::Error> {
+        let mut put = connection.prepare_cached(PUT_PART)?;
+        let (now, unless_since) = (micros(self.now), self.asked_at.map(micros));
+        for part in &self.parts {
+            put.execute(params![
+                id,
                 part.number.value(),
                 signed(part.size_bytes),
                 part.etag,
                 part.checksum.map(|checksum| checksum.to_base64()),
                 rows::evidence_name(part.evidence),
-            ])
-        })
-        .collect();
-    // One statement for any number of parts: json_each is SQLite's unnest.
-    sqlx::query(
-        "INSERT INTO parts (upload_id, number, size_bytes, etag, checksum, evidence, recorded_at) \
-         SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?2 \
-         FROM json_each(?3) WHERE true \
-         ON CONFLICT (upload_id, number) DO UPDATE SET size_bytes = excluded.size_bytes, \
-         etag = excluded.etag, checksum = excluded.checksum, evidence = excluded.evidence, \
-         recorded_at = excluded.recorded_at WHERE parts.recorded_at < ?4",
-    )
-    .bind(id.to_string())
-    .bind(micros(now))
-    .bind(serde_json::Value::Array(values).to_string())
-    .bind(micros(unless_since))
-    .execute(connection)
-    .await?;
-    Ok(())
+                now,
+                unless_since,
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// Invariant: a part that was received after storage was asked is not forgotten.
+    fn delete_unlisted(
+        &self,
+        connection: &Connection,
+        id: &str,
+        asked_at: OffsetDateTime,
+    ) -> Result<(), rusqlite::Error> {
+        let listed: Vec<u32> = self.parts.iter().map(|part| part.number.value()).collect();
+        let listed = serde_json::json!(listed).to_string();
+        connection.prepare_cached(DELETE_UNLISTED)?.execute(params![id, micros(asked_at), listed])?;
+        Ok(())
+    }
+}
+
+/// The received parts and their sizes, bytes.
+fn received(connection: &Connection, id: &str) -> Result<Vec<(PartNumber, u64)>, rusqlite::Error> {
+    let mut received = connection.prepare_cached(RECEIVED)?;
+    let parts = received.query_map([id], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+    let parts = parts.collect::<Result<Vec<(u32, u64)>, _>>()?;
+    // The schema lets no other number in.
+    Ok(parts.into_iter().filter_map(|(number, size)| Some((PartNumber::new(number)?, size))).collect())
 }

@@ -1,0 +1,1 @@
+"""What uploads of one large file have in common: the file, the lightest client, and who is measured."""
