@@ -1,4 +1,4 @@
-"""How calls and the sweep grow: with the parts of a call, with the parts that are there already, with the uploads that are held."""
+"""How calls and the sweep grow: with the parts of a call, those that are there already, and the uploads that are held."""
 
 import itertools
 import json
@@ -16,11 +16,11 @@ from lib.s3 import S3
 TITLE = "Growth"
 ABOUT = """
 Milliseconds of sign, report, status and complete by one client, one call after the other, at a gateway on SQLite before the embedded
-store: against the parts of the call, against the parts that the upload has received already, and against the uploads that the
-database holds. Those are copied inside SQLite from one that the API has opened, so that 100,000 of them take seconds; and
-received parts are written there too, for the same reason. A complete is of an upload of three parts, or of as many as it touches.
-The sweep is `partgate sweep`, a process that starts, takes back 1,000 uploads that have expired (or none), and ends. The goal is that calls
-cost the same whatever is held: the gateway's CPU time at most uploads over that at fewest. Medians.
+store, and of the gateway's CPU: against the parts of the call, against the parts that the upload has received already, and against
+the uploads that the database holds. Those are copied inside SQLite from one that the API has opened, so that 100,000 of them take
+seconds. A complete is of an upload of three parts, or of as many as it touches. The sweep is `partgate sweep`, a process that starts,
+takes back 1,000 uploads that have expired (or none), and ends. The goal is that calls cost the same whatever is held: CPU at the most
+uploads over that at the fewest, and over ten times that of a tenth for parts. Medians.
 """
 
 PAGE = 1_000

@@ -154,3 +154,27 @@ impl Refreshed {
 pub(super) fn is_ours(upload: &Upload, object: &ObjectProof) -> bool {
     object.upload_id.as_deref() == Some(upload.id.to_string().as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(number: u32, etag: Option<&str>, evidence: PartEvidence) -> PartRecord {
+        let number = PartNumber::new(number).unwrap();
+        PartRecord { number, size_bytes: 5, etag: etag.map(str::to_owned), checksum: None, evidence }
+    }
+
+    #[test]
+    fn only_who_says_so_may_differ_where_storage_confirms() {
+        use PartEvidence::{Listed, Mismatched, Reported};
+        let reported = [part(1, Some("a"), Reported), part(2, Some("b"), Reported)];
+        let listed = [part(1, Some("a"), Listed), part(2, Some("b"), Listed)];
+        assert!(is_same(&reported, &listed));
+        assert!(!is_same(&reported, &listed[..1]), "a part is not there");
+        assert!(!is_same(&reported, &[part(1, Some("a"), Listed), part(3, Some("b"), Listed)]));
+        assert!(!is_same(&reported, &[part(1, Some("a"), Listed), part(2, Some("b"), Mismatched)]));
+        assert!(!is_same(&[part(1, None, Reported)], &listed[..1]), "the ETag is news");
+        let larger = PartRecord { size_bytes: 6, ..part(1, Some("a"), Listed) };
+        assert!(!is_same(&reported[..1], &[larger]));
+    }
+}
