@@ -4,7 +4,7 @@
 //! does. Readers of a file in WAL mode wait for nobody, so what touches a few pages is read here and now.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use rusqlite::types::{FromSql, FromSqlError, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -19,17 +19,17 @@ use crate::upload::UploadId;
 /// Statements that a connection keeps prepared; there are fewer.
 const STATEMENTS: usize = 32;
 
-/// Connections that only read. Cheap to clone.
-#[derive(Debug, Clone)]
+/// Connections that only read.
+#[derive(Debug)]
 pub(super) struct Readers {
-    path: Arc<Path>,
+    path: PathBuf,
     /// As many as have been in use at once; none once the store is closed.
-    idle: Arc<Mutex<Option<Vec<Connection>>>>,
+    idle: Mutex<Option<Vec<Connection>>>,
 }
 
 impl Readers {
-    pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.into(), idle: Arc::new(Mutex::new(Some(Vec::new()))) }
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, idle: Mutex::new(Some(Vec::new())) }
     }
 
     /// Runs `read` on a connection, on this thread.
@@ -66,7 +66,7 @@ impl Readers {
 }
 
 /// A connection for a thread that writes.
-pub(super) fn connect_writer(path: &PathBuf) -> Result<Connection, rusqlite::Error> {
+pub(super) fn connect_writer(path: &Path) -> Result<Connection, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;

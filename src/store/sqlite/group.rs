@@ -1,6 +1,6 @@
 //! Writers of parts share commits: all that wait while one is made go into the next, and to disk at once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -62,7 +62,7 @@ fn closed() -> StoreError {
     StoreError::Database(sqlx::Error::PoolClosed)
 }
 
-fn run(path: &PathBuf, messages: &Receiver<Message>, turn: &Mutex<()>) {
+fn run(path: &Path, messages: &Receiver<Message>, turn: &Mutex<()>) {
     let mut connection = None;
     while let Ok(message) = messages.recv() {
         let mut batch = Vec::new();
@@ -90,7 +90,7 @@ fn run(path: &PathBuf, messages: &Receiver<Message>, turn: &Mutex<()>) {
 }
 
 /// Writes all in one transaction, or none; and tells all who wait.
-fn write_all(connection: &mut Option<Connection>, path: &PathBuf, batch: Vec<Waiting>) {
+fn write_all(connection: &mut Option<Connection>, path: &Path, batch: Vec<Waiting>) {
     let (writes, answers): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|waiting| (waiting.write, waiting.answer)).unzip();
     let outcomes = commit(connection, path, &writes);
@@ -113,7 +113,7 @@ fn write_all(connection: &mut Option<Connection>, path: &PathBuf, batch: Vec<Wai
 /// The outcomes, once they are on disk. Something wrong with one upload's rows is the outcome of its own write only.
 fn commit(
     connection: &mut Option<Connection>,
-    path: &PathBuf,
+    path: &Path,
     writes: &[Write],
 ) -> Result<Vec<Result<Outcome, StoreError>>, rusqlite::Error> {
     if writes.is_empty() {

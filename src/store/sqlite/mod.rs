@@ -57,7 +57,7 @@ pub struct SqliteStore {
     turn: Arc<Mutex<()>>,
     writer: SqlitePool,
     readers: SqlitePool,
-    direct: Readers,
+    direct: Arc<Readers>,
     group: Group,
 }
 
@@ -125,7 +125,7 @@ impl SqliteStore {
         let turn = Arc::default();
         let store = Self {
             group: Group::start(path.clone(), Arc::clone(&turn)).map_err(sqlx::Error::Io)?,
-            direct: Readers::new(&path),
+            direct: Arc::new(Readers::new(path)),
             turn,
             writer,
             readers: pool(READERS).connect_lazy_with(options.read_only(true)),
