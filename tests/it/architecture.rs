@@ -40,7 +40,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("bucket", &["config", "storage", "upload", "serde_json", "thiserror", "time", "tokio", "url"]),
     // Compiled in tests only.
     ("model", &[]),
-    ("store", &["upload", "metrics", "serde_json", "sqlx", "thiserror", "time", "tokio", "uuid"]),
+    ("store", &["upload", "metrics", "rusqlite", "serde_json", "sqlx", "thiserror", "time", "tokio", "uuid"]),
     (
         "storage",
         &[
