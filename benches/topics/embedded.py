@@ -12,8 +12,8 @@ ABOUT = """\
 A file of random bytes is written and read by the same light client (sendfile, no hashing) to the store of `partgate dev`,
 to MinIO and to SeaweedFS, in turns: a multipart upload of 10 MiB parts, four at once, over URLs that were signed before,
 Complete included; then one GET. The embedded store and MinIO have synced what they have answered (the embedded store:
-fsync of each part, its folder and its row; MinIO: O_DIRECT and fdatasync of each part); SeaweedFS has not, and is told
-for comparison. CPU is that of the server, user and system; all stores compute MD5 for the ETag. What is read is still in
+fsync of each part, its folder and its row; MinIO: fdatasync of each part's file, of no folder); SeaweedFS has not, and is
+told for comparison. CPU is that of the server, user and system; all stores compute MD5 for the ETag. What is read is still in
 the page cache where the store has put it there. The first round's object is read once more and compared by SHA-256."""
 
 PART_BYTES = 10 << 20

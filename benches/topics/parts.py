@@ -196,8 +196,8 @@ class Upload(Multipart):
             self.gateway.call("POST", self.path("parts"), {"stored": stored})
 
     def check(self, status):
-        if status["progress"]["received_parts"] != self.parts:
-            raise RuntimeError(f"{status['progress']} instead of {self.parts} parts")
+        if status["received_parts"] != self.parts:
+            raise RuntimeError(f"{status['received_parts']} parts instead of {self.parts}")
 
     def complete(self):
         done = self.gateway.call("POST", self.path("complete"), {})

@@ -11,7 +11,6 @@ mod db;
 mod error;
 mod http;
 mod lifecycle;
-mod md5;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ::md5::Digest as _;
+use md5::Digest as _;
 use s3s::dto::*;
 use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 use serde::{Deserialize, Serialize};
@@ -266,7 +266,7 @@ fn check_object(declared: Declared, claim: &Claim, computed: &ObjectChecksum) ->
 }
 
 fn multipart_etag(parts: &[&uploads::Part]) -> String {
-    let mut hasher = ::md5::Md5::new();
+    let mut hasher = md5::Md5::new();
     for part in parts {
         hasher.update(&part.md5);
     }

@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use partgate_md5::Md5;
 pub(crate) use reader::Slice;
 pub(crate) use reclaim::ReadGuard;
 pub(crate) use writer::{BlobWriter, Expected, NewBlob, WriteError};
@@ -17,7 +18,6 @@ pub(crate) use writer::{BlobWriter, Expected, NewBlob, WriteError};
 use crate::checksum::Algorithm;
 use crate::config::Durability;
 use crate::error::OpenError;
-use crate::md5::Md5;
 use reclaim::Reclaimer;
 
 /// The directory of blob files.

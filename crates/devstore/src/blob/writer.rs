@@ -1,5 +1,5 @@
 //! Writes a body to a new file: checksummed and written on a blocking thread that a short queue feeds, while the threads
-//! of [`Md5`](crate::md5::Md5) hash it.
+//! of [`Md5`](partgate_md5::Md5) hash it.
 
 use std::fs::File;
 use std::io::{self, Write as _};

@@ -13,11 +13,11 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use queue::Queue;
-pub(crate) use stream::Stream;
+pub use stream::Stream;
 
 /// The hashing threads; they end when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Md5 {
+pub struct Md5 {
     shared: Arc<Shared>,
 }
 
@@ -35,7 +35,7 @@ impl Md5 {
     ///
     /// # Errors
     /// The system has no thread left.
-    pub(crate) fn start() -> io::Result<Self> {
+    pub fn start() -> io::Result<Self> {
         let md5 = Self { shared: Arc::default() };
         for _ in 0..std::thread::available_parallelism()?.get().div_ceil(2) {
             let shared = Arc::clone(&md5.shared);
@@ -45,7 +45,7 @@ impl Md5 {
     }
 
     /// Begins a body.
-    pub(crate) fn stream(&self) -> Stream {
+    pub fn stream(&self) -> Stream {
         Stream::begin(Arc::clone(&self.shared))
     }
 }

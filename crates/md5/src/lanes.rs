@@ -85,7 +85,7 @@ pub(super) fn hash(jobs: &mut [Job]) {
     let Some(shortest) = jobs.iter().map(|job| job.blocks.len()).min() else { return };
     if let [job] = jobs {
         // One lane is slower than no lanes.
-        ::md5::block_api::compress(&mut job.state, job.blocks.as_chunks().0);
+        md5::block_api::compress(&mut job.state, job.blocks.as_chunks().0);
         job.blocks.clear();
         return;
     }

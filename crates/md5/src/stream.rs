@@ -12,7 +12,7 @@ use super::queue::BodyId;
 const BEHIND_BYTES: usize = 2 << 20;
 
 /// A body that is being hashed.
-pub(crate) struct Stream {
+pub struct Stream {
     shared: Arc<Shared>,
     id: BodyId,
     len_bytes: u64,
@@ -27,7 +27,7 @@ impl Stream {
     }
 
     /// Appends to the body. Blocks while hashing is too far behind.
-    pub(crate) fn update(&mut self, chunk: &Bytes) {
+    pub fn update(&mut self, chunk: &Bytes) {
         self.len_bytes += chunk.len() as u64;
         let mut chunk = chunk.clone();
         if !self.rest.is_empty() {
@@ -45,7 +45,7 @@ impl Stream {
     }
 
     /// The MD5 of all that was appended. Blocks until it is known.
-    pub(crate) fn finish(mut self) -> [u8; 16] {
+    pub fn finish(mut self) -> [u8; 16] {
         let mut end = std::mem::take(&mut self.rest);
         end.push(0x80);
         // Zeros, so that with the length in bits it becomes whole blocks.
