@@ -252,12 +252,8 @@ pub fn combine(algorithm: ChecksumAlgorithm, parts: &[(Checksum, u64)]) -> Optio
 }
 
 fn full_object(algorithm: ChecksumAlgorithm, crc: CrcAlgorithm, parts: &[(Checksum, u64)]) -> Checksum {
-    let whole = parts.iter().map(|(part, size_bytes)| (part.to_crc(), *size_bytes)).reduce(
-        |(left, left_size), (right, right_size)| {
-            (crc_fast::checksum_combine(crc, left, right, right_size), left_size + right_size)
-        },
-    );
-    Checksum::from_crc(algorithm, whole.map_or(0, |(value, _)| value))
+    let parts = parts.iter().map(|(part, size_bytes)| (part.to_crc(), *size_bytes));
+    Checksum::from_crc(algorithm, partgate_crc::concatenate(crc, parts))
 }
 
 /// The digest over the parts' digests. SHA-1 composites need a SHA-1 that nothing else here needs: left to storage.

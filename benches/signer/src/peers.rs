@@ -46,7 +46,10 @@ impl AwsSdk {
         Self {
             client: Client::from_conf(config),
             presigning: presigning.expect("the life of the url is legal"),
-            runtime: tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts"),
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()
+                .expect("a runtime starts"),
             shape,
         }
     }

@@ -210,13 +210,8 @@ fn combine_crc<'a>(
     crc: CrcAlgorithm,
     parts: impl Iterator<Item = (&'a [u8], u64)>,
 ) -> Vec<u8> {
-    let whole = parts
-        .map(|(digest, size_bytes)| (crc_value(digest), size_bytes))
-        .reduce(|(whole, length), (part, size_bytes)| {
-            (crc_fast::checksum_combine(crc, whole, part, size_bytes), length + size_bytes)
-        })
-        .map_or(0, |(whole, _)| whole);
-    crc_bytes(algorithm, whole)
+    let parts = parts.map(|(digest, size_bytes)| (crc_value(digest), size_bytes));
+    crc_bytes(algorithm, partgate_crc::concatenate(crc, parts))
 }
 
 fn crc_value(digest: &[u8]) -> u64 {
