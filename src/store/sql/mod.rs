@@ -78,7 +78,10 @@ pub(super) const LEASE: &str = "UPDATE uploads SET sweep_at = $4, verified_bytes
     WHERE id = $1 AND version = $2 AND sweep_at IS NOT DISTINCT FROM $3";
 pub(super) const COUNT_FINISHED: &str =
     concat!("SELECT count(*) AS uploads FROM uploads WHERE ", forgettable!());
-pub(super) const PARTS: &str = "SELECT * FROM parts WHERE upload_id = $1 ORDER BY number";
+pub(super) const PARTS: &str = "SELECT upload_id, number, size_bytes, etag, checksum, evidence FROM parts \
+    WHERE upload_id = $1 ORDER BY number";
+/// The columns that [`PARTS`] answers, in order.
+pub(super) const OF_A_PART: &[&str] = &["upload_id", "number", "size_bytes", "etag", "checksum", "evidence"];
 pub(super) const CLAIM_JOB: &str = "INSERT INTO jobs (name, due_at) VALUES ($1, $3) \
     ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at WHERE jobs.due_at <= $2";
 /// A full disk, or a server that takes no writes, shows only in a write.

@@ -22,10 +22,10 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use self::direct::{IdText, Placed, Readers};
 use self::group::Group;
-use super::sql::{LOAD, LOADED, SqlStore, SqlTransaction, forgettable};
+use super::sql::{LOAD, LOADED, PARTS, SqlStore, SqlTransaction, forgettable};
 use super::values::{Row, Value, bound, values};
 use super::{DueUpload, Migrations, ReceivedParts, StoreError, SweepClaim, rows};
-use crate::upload::{S3UploadId, Upload, UploadId};
+use crate::upload::{ChecksumAlgorithm, PartRecord, S3UploadId, Upload, UploadId};
 
 #[cfg(test)]
 pub(super) use parts::OF_PARTS;
@@ -243,6 +243,19 @@ impl SqlStore for SqliteStore {
     ) -> Result<Vec<T>, StoreError> {
         let rows = bound!(sql, values, text_of).fetch_all(&self.readers).await?;
         rows.iter().map(|row| parse(row)).collect()
+    }
+
+    /// The driver would hand thousands of rows from its thread to this one, one by one.
+    async fn parts(&self, id: UploadId, kind: ChecksumAlgorithm) -> Result<Vec<PartRecord>, StoreError> {
+        let direct = Arc::clone(&self.direct);
+        let read = move || direct.read(|connection| parts::read(connection, id, kind));
+        match tokio::task::spawn_blocking(read).await {
+            Ok(Err(error)) if direct::is_busy(&error) => {
+                self.read(PARTS, values![id], |row| rows::part(row, kind)).await
+            }
+            Ok(read) => read,
+            Err(_) => Err(StoreError::Database(sqlx::Error::WorkerCrashed)),
+        }
     }
 }
 

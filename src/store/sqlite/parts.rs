@@ -5,11 +5,12 @@ use time::OffsetDateTime;
 
 use super::super::columns::{Columns, Subject};
 use super::super::progress::Progress;
+use super::super::sql::{OF_A_PART, PARTS};
 use super::super::values::{micros, signed};
 use super::super::{Recorded, StoreError, rows};
 use super::SqliteStore;
 use super::direct::{IdText, Placed};
-use crate::upload::{PartNumber, PartRecord, UploadId};
+use crate::upload::{ChecksumAlgorithm, PartNumber, PartRecord, UploadId};
 
 const PROGRESS: &str = "SELECT part_size_bytes, received, odd_sizes, reported_at \
     FROM uploads LEFT JOIN progress ON upload_id = id WHERE id = ?1";
@@ -67,6 +68,22 @@ impl SqliteStore {
         self.group.write(Write { id, parts: parts.to_vec(), now, asked_at: Some(asked_at) }).await?;
         Ok(())
     }
+}
+
+/// Everything that is known of an upload's parts.
+pub(super) fn read(
+    connection: &Connection,
+    id: UploadId,
+    kind: ChecksumAlgorithm,
+) -> Result<Vec<PartRecord>, StoreError> {
+    let mut text = IdText::new();
+    let mut statement = connection.prepare_cached(PARTS)?;
+    let mut rows = statement.query([text.of(id)])?;
+    let mut parts = Vec::new();
+    while let Some(row) = rows.next()? {
+        parts.push(rows::part(&Placed { row, columns: OF_A_PART }, kind)?);
+    }
+    Ok(parts)
 }
 
 impl Write {
