@@ -19,6 +19,9 @@ const SCHEMA: &str = include_str!("schema.sql");
 /// Readers see the last commit and never wait for the writer (WAL).
 const READERS: u32 = 4;
 
+/// The driver's thread hands rows over in turns of so many: a page of parts is one turn.
+const ROWS: usize = 1024;
+
 /// A writer waits behind at most a few thousand short transactions; longer means a stuck disk.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -38,7 +41,8 @@ impl Database {
                 Durability::Full => SqliteSynchronous::Full,
                 Durability::Process => SqliteSynchronous::Off,
             })
-            .foreign_keys(true);
+            .foreign_keys(true)
+            .row_buffer_size(ROWS);
         let writer = pool(1).connect_with(options.clone()).await?;
         sqlx::raw_sql(SCHEMA).execute(&writer).await?;
         let readers = pool(READERS).connect_with(options.read_only(true)).await?;
