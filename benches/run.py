@@ -3,6 +3,7 @@
 
     benches/run.py                     all topics; writes docs/benchmarks.md, docs/benchmarks.json and docs/benchmarks/*.svg
     benches/run.py signer growth       these topics only; the others' results stay as they were written down
+    benches/run.py --page              measures nothing: the page and the plots again, from docs/benchmarks.json
     benches/run.py --quick             in under three minutes: the ratios now beside those that are written down; writes nothing
 
 `make bench` and `make bench-quick` run it. Nothing fails because it is slow: it is told.
@@ -72,10 +73,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("topics", nargs="*", choices=[*TOPICS, []], help="only these")
     parser.add_argument("--quick", action="store_true", help="compare with what is written down, and write nothing")
+    parser.add_argument("--page", action="store_true", help="write the page again, and measure nothing")
     arguments = parser.parse_args()
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    if arguments.page:
+        report.write(known, REPOSITORY / "docs")
+        return 0
     names = arguments.topics or TOPICS
     subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=REPOSITORY, check=True)
-    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     measured = {name: measure(name, arguments.quick) for name in names}
     failed = [name for name, result in measured.items() if result is None]
     measured = {name: result for name, result in measured.items() if result}

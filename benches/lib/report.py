@@ -1,6 +1,7 @@
 """The page of results, and results beside those that are written down."""
 
 from lib import plot
+from lib.reasons import REASONS
 
 HEAD = """# Benchmarks
 
@@ -25,7 +26,8 @@ def goals(results):
     lines = ["## Goals", "", "| what | reached | goal | |", "|---|---:|---:|---|"]
     for result in results.values():
         for goal in result["goals"]:
-            verdict = "yes" if is_met(goal) else f"**no**: {goal['reason'] or 'see below'}"
+            reason = goal["reason"] or REASONS.get(goal["name"], "see below")
+            verdict = "yes" if is_met(goal) else f"**no**: {reason}"
             sign = "≥" if goal["better"] == "higher" else "≤"
             lines.append(f"| {goal['title']} | {number(goal['value'])}{unit(goal)} "
                          f"| {sign} {number(goal['target'])}{unit(goal)} | {verdict} |")

@@ -18,7 +18,11 @@ gateway" is the same program, to which a stand-in answers from memory with URLs 
 Seconds are those of the whole program (of the transfer and Complete where the client is no program of its own). Server CPU and
 memory are those of the process between client and store: the gateway, Companion, tus or busboy. The page is measured in
 headless Chromium by `benches/browser`, six parts at once, beside bare XHRs with URLs signed beforehand. Every object is
-checked by its size, in the first round by its SHA-256, and removed."""
+checked by its size, in the first round by its SHA-256, and removed. After the rounds of everyone, `put` and the same client
+without a gateway take six more turns by themselves: the disk is not equally fast at all times."""
+
+# Turns of put and the same client alone, after everyone's.
+PAIRS = 6
 
 COLUMNS = [
     {"key": "speed", "title": "speed", "unit": "MiB/s"},
@@ -41,6 +45,9 @@ def run(bench):
         contenders = start(bench, store, [Put, PutAlone] if bench.quick else [Put, PutAlone, Curl, Aws, Companion, Tus, Busboy])
         try:
             runs = in_turns(bench, store, subject, contenders, rounds=3)
+            pair = contenders[:2]
+            for name, more in in_turns(bench, store, subject, pair, rounds=2 if bench.quick else PAIRS).items():
+                runs[name] += more
             rows = [row(subject, contender, runs[contender.name]) for contender in contenders]
         finally:
             for contender in contenders:
@@ -115,10 +122,11 @@ def row(subject, contender, runs):
 
 def goals_of(runs):
     ours, alone = runs[Put.name], runs[PutAlone.name]
+    beside = [median(run["seconds"] for run in each) for each in (alone, ours)]
     cpu = median(run["server_cpu"] for run in ours)
     goals = [
         {"name": "transfer-put", "title": "put beside the same client without a gateway", "target": 0.98, "better": "higher",
-         "unit": "×", "value": median(theirs["seconds"] / mine["seconds"] for mine, theirs in zip(ours, alone)), "reason": ""},
+         "unit": "×", "value": beside[0] / beside[1], "reason": ""},
         {"name": "transfer-gateway-cpu", "title": "gateway CPU a GiB", "target": 0.02, "better": "lower", "unit": "s",
          "value": cpu, "reason": ""},
     ]

@@ -1,0 +1,18 @@
+"""Why a goal is not reached, where it is not: from profiles (`perf record`) of the release binary, not from guesses.
+
+A topic that can compute its reason from what it has just measured says it itself.
+"""
+
+SHA256 = "the SHA-256 compressions that no signer can avoid are two thirds of it; see the limit below"
+
+REASONS = {
+    **dict.fromkeys(["signer-batch-aws-sdk-s3", "signer-batch-aws-sigv4", "signer-batch-rusty-s3", "signer-batch-limit"], SHA256),
+    "complete-embedded": "it completes what storage lists, not what a client says: ListParts comes first, and takes the store as long "
+                         "as `status?refresh=true` above; 40% of the gateway's CPU is the SDK's reading of XML",
+    "complete-minio": "ListParts before it, HeadObject after it and two synced commits take what is above the storage's own time",
+    "embedded-write": "the two cores are the limit: a GiB costs the store 4 s of CPU, 23% of it MD5 (of four bodies at once), 21% "
+                      "copying out of the socket, 19% copying into the page cache, 9% waking threads, 6% fsync, 3% CRC-64",
+    "embedded-read": "nothing is hashed or encoded any more: copying from the page cache and to the socket are 60% of the CPU, TCP and "
+                     "waking the client most of the rest",
+    "memory-idle": "most of it is pages of the program's file; `its own` has what is not",
+}
