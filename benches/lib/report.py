@@ -79,7 +79,8 @@ def unit(goal):
 
 
 def compare(known, measured):
-    """Today's ratios beside those that are written down. A quick run is rough: a fifth is noise."""
+    """Today's ratios beside those that are written down. A quick run is rough: a fifth is noise, and what has a smaller
+    load than the written one, and says so in its title, is not judged."""
     print(f"{'':58} {'now':>10} {'written':>10} {'goal':>10}")
     for name, result in measured.items():
         written = {goal["name"]: goal for goal in known.get(name, {}).get("goals", [])}
@@ -92,6 +93,8 @@ def compare(known, measured):
 def change(goal, before):
     if not before or not before["value"] or not goal["value"]:
         return ""
+    if before["title"] != goal["title"]:
+        return "a smaller load"
     ratio = goal["value"] / before["value"]
     better = ratio if goal["better"] == "higher" else 1 / ratio
     return "" if 0.8 <= better <= 1.25 else "better" if better > 1 else "WORSE"

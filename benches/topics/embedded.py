@@ -28,8 +28,8 @@ KEY = "film.mov"
 
 
 def run(bench):
-    subject = random_file(bench, 128 if bench.quick else 1024)
-    rounds = 1 if bench.quick else 5
+    subject = random_file(bench, 256 if bench.quick else 1024)
+    rounds = 3 if bench.quick else 5
     servers = start(bench)
     try:
         runs = {name: [] for name in servers}

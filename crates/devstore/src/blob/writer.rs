@@ -2,7 +2,7 @@
 //! of [`Md5`](partgate_md5::Md5) hash it.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, IoSlice, Write as _};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,6 +16,9 @@ use crate::config::Durability;
 /// Chunks between the socket and the disk. hyper's are at most about 400 KiB, so a request holds
 /// a few MiB at most however long its body.
 const QUEUE: usize = 8;
+
+/// So many bytes are written at once: the page cache takes large writes in large pages.
+const WRITE_BYTES: usize = 512 * 1024;
 
 /// A file in the making. Dropped or cut off before [`finish`](Self::finish), it leaves nothing behind.
 pub(crate) struct BlobWriter {
@@ -135,19 +138,26 @@ fn write(
     let mut unfinished = Unfinished { inner: &inner, name: Some(name) };
     let mut md5 = inner.md5.stream();
     let mut hasher = BodyHasher::new(wanted);
-    let mut size_bytes = 0;
+    let (mut size_bytes, mut unwritten, mut unwritten_bytes) = (0, Vec::new(), 0);
     let expected = loop {
         match messages.blocking_recv() {
             Some(Message::Chunk(chunk)) => {
                 md5.update(&chunk);
                 hasher.update(&chunk);
-                file.write_all(&chunk)?;
                 size_bytes += chunk.len() as u64;
+                unwritten_bytes += chunk.len();
+                unwritten.push(chunk);
             }
             Some(Message::Finish(expected)) => break expected,
             None => return Err(WriteError::Incomplete),
         }
+        if unwritten_bytes >= WRITE_BYTES {
+            write_all(&mut file, &unwritten)?;
+            unwritten.clear();
+            unwritten_bytes = 0;
+        }
     };
+    write_all(&mut file, &unwritten)?;
     // A body that was cut off is not worth the disk's time. One with another hash is rare, and MD5 is still at work.
     expected.check_size(size_bytes)?;
     if inner.durability == Durability::Full {
@@ -159,6 +169,21 @@ fn write(
     let file = unfinished.name.take().unwrap_or_default();
     drop(unfinished);
     Ok(NewBlob { inner, file, size_bytes, digests, kept: false })
+}
+
+fn write_all(file: &mut File, chunks: &[Bytes]) -> io::Result<()> {
+    let mut slices: Vec<_> =
+        chunks.iter().filter(|chunk| !chunk.is_empty()).map(|chunk| IoSlice::new(chunk)).collect();
+    let mut slices = slices.as_mut_slice();
+    while !slices.is_empty() {
+        match file.write_vectored(slices) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut slices, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Removes the file on every way out of [`write`] but success.
