@@ -16,7 +16,7 @@ REASONS = {
     "embedded-read": "nothing is hashed or encoded any more: copying from the page cache and to the socket are 60% of the CPU, TCP and "
                      "waking the client most of the rest",
     "transfer-put": "within the noise of the disk: single turns differ by a fifth, see the client's CPU, which is the same",
-    "transfer-page": "Chromium takes both cores for the transfer alone (9 s of CPU a GiB), so that each slice of the file that is handed "
-                     "to a worker costs speed; `benches/browser` has the client's own profile",
+    "transfer-page": "Chromium (9 s of CPU a GiB) and MinIO fill the two cores, and the client adds 7% to Chromium's CPU; what more is "
+                     "missing in three rounds was not profiled",
     "memory-idle": "most of it is pages of the program's file; `its own` has what is not",
 }
