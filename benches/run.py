@@ -53,7 +53,7 @@ def measure(name, quick):
     """A topic's results, or why there are none."""
     topic = importlib.import_module(f"topics.{name}")
     print(f"{topic.TITLE}", file=sys.stderr, flush=True)
-    started = time.monotonic()
+    started, watch = time.monotonic(), machine.Watch()
     with tempfile.TemporaryDirectory(prefix=f"partgate-bench-{name}-") as work:
         try:
             result = topic.run(Bench(pathlib.Path(work), quick))
@@ -66,7 +66,7 @@ def measure(name, quick):
             return None
     seconds = time.monotonic() - started
     print(f"  {seconds:.0f} s", file=sys.stderr, flush=True)
-    return {"title": topic.TITLE, "about": topic.ABOUT, "machine": machine.facts(REPOSITORY), **result}
+    return {"title": topic.TITLE, "about": topic.ABOUT, "machine": machine.facts(REPOSITORY, watch), **result}
 
 
 def main():

@@ -8,7 +8,25 @@ import re
 import subprocess
 
 
-def facts(repository):
+class Watch:
+    """Looks at who else the machine works for: from its making until it is asked."""
+
+    def __init__(self):
+        self._load, (self._all, self._stolen) = os.getloadavg()[0], ticks()
+
+    def disturbances(self):
+        everything, stolen = ticks()
+        share = (stolen - self._stolen) / max(1, everything - self._all)
+        return {"load_before": round(self._load, 2), "stolen_percent": round(100 * share, 1)}
+
+
+def ticks():
+    """All of the processors' time, and what the host has given to others (proc(5): user to steal)."""
+    fields = pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+    return sum(map(int, fields)), int(fields[7])
+
+
+def facts(repository, watch):
     cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     memory = re.search(r"MemTotal:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text())
     return {
@@ -20,7 +38,7 @@ def facts(repository):
         "kernel": platform.release(),
         "rust": text_of("rustc", "--version"),
         "node": text_of("node", "--version"),
-        "load_before": round(os.getloadavg()[0], 2),
+        **watch.disturbances(),
     }
 
 

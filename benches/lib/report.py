@@ -46,8 +46,13 @@ def section(name, result, plots):
         lines += ["", f"![{each['title']}](benchmarks/{each['file']})"]
     lines += ["", f"`make bench ONLY={name}`, {machine['date']}, {machine['commit']}: {machine['cores']} cores of "
               f"{machine['cpu']}, {machine['memory_gib']} GiB, Linux {machine['kernel']}, {machine['rust']}, "
-              f"Node {machine['node']}; load before: {machine['load_before']}.", "", ""]
+              f"Node {machine['node']}; load before: {machine['load_before']}{stolen(machine)}.", "", ""]
     return "\n".join(lines)
+
+
+def stolen(machine):
+    """What a host has kept for others makes times and CPU longer, and not for everyone alike."""
+    return f"; taken away by the host: {machine['stolen_percent']}% of the processors' time" if "stolen_percent" in machine else ""
 
 
 def table(result):
