@@ -136,7 +136,7 @@ class Files(unittest.TestCase):
         text = dockerfile.read_text()
         # What the build needs is let through to it.
         ignored = (REPOSITORY / ".dockerignore").read_text().splitlines()
-        for path in ("Cargo.toml", "Cargo.lock", "src", "crates", "migrations", "web", "openapi.json"):
+        for path in ("Cargo.toml", "Cargo.lock", "benches/signer", "src", "crates", "migrations", "web", "openapi.json"):
             with self.subTest(path=path):
                 self.assertTrue((REPOSITORY / path).exists())
                 self.assertIn(f"!{path}", ignored)
