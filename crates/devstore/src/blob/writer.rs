@@ -19,6 +19,8 @@ const QUEUE: usize = 8;
 
 /// So many bytes are written at once: the page cache takes large writes in large pages.
 const WRITE_BYTES: usize = 512 * 1024;
+/// … or so many chunks: a client that sends a byte at a time must not make half a million of them wait.
+const WRITE_CHUNKS: usize = 64;
 
 /// A file in the making. Dropped or cut off before [`finish`](Self::finish), it leaves nothing behind.
 pub(crate) struct BlobWriter {
@@ -151,7 +153,7 @@ fn write(
             Some(Message::Finish(expected)) => break expected,
             None => return Err(WriteError::Incomplete),
         }
-        if unwritten_bytes >= WRITE_BYTES {
+        if unwritten_bytes >= WRITE_BYTES || unwritten.len() >= WRITE_CHUNKS {
             write_all(&mut file, &unwritten)?;
             unwritten.clear();
             unwritten_bytes = 0;
