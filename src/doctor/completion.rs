@@ -42,7 +42,7 @@ pub(super) async fn check(bench: &Bench, findings: &Findings) -> Completed {
     let min_part_bytes = minimum(&taken, (first, takes_tiny), findings);
     equal(&taken, findings);
     let conditional_writes = conditions(bench, &taken.upload, findings).await;
-    Completed { conditional_writes: Some(conditional_writes), min_part_bytes }
+    Completed { conditional_writes, min_part_bytes }
 }
 
 /// An object that was made of parts.
@@ -195,15 +195,20 @@ enum Condition {
     Ignored,
     /// It refuses the header itself, or something else.
     Refused(String),
+    /// It could not be asked, for a reason that says nothing of conditions.
+    Unknown(String),
 }
 
 /// Whether an object that is there can be replaced by requests that must not.
-async fn conditions(bench: &Bench, object: &Upload, findings: &Findings) -> bool {
+///
+/// None where it could not be asked.
+async fn conditions(bench: &Bench, object: &Upload, findings: &Findings) -> Option<bool> {
     let claims = bench.settings.profile.conditional_writes;
     let complete = conditional_complete(bench, &object.spec.filename).await;
     let put = conditional_put(bench, &object.spec.filename).await;
-    let is_honoured = |condition: &Condition| matches!(condition, Condition::Honoured);
-    let all = is_honoured(&complete) && is_honoured(&put);
+    let both = [&complete, &put];
+    let all = both.iter().all(|condition| matches!(condition, Condition::Honoured));
+    let is_known = both.iter().all(|condition| !matches!(condition, Condition::Unknown(_)));
     for (check, condition) in [(CompleteConditional, complete), (PutConditional, put)] {
         let (found, works) = match condition {
             Condition::Honoured => ("an object that is there is not replaced".to_owned(), true),
@@ -211,6 +216,11 @@ async fn conditions(bench: &Bench, object: &Upload, findings: &Findings) -> bool
                 ("an object that is there is replaced, whatever the condition".to_owned(), false)
             }
             Condition::Refused(words) => (format!("the condition is not understood: {words}"), false),
+            Condition::Unknown(words) => {
+                let found = format!("storage could not be asked: {words}");
+                findings.warning(check, found, "ask again: partgate doctor");
+                continue;
+            }
         };
         match (works, claims) {
             (false, true) => findings.bad(check, found, "set storage.conditional_writes = false"),
@@ -221,22 +231,23 @@ async fn conditions(bench: &Bench, object: &Upload, findings: &Findings) -> bool
             (true, _) => findings.good(check, found),
         }
     }
-    all
+    is_known.then_some(all)
 }
 
 async fn conditional_complete(bench: &Bench, name: &str) -> Condition {
     let upload = bench.parts(name, ChecksumAlgorithm::None, sample::BYTES.len() as u64);
     let id = match bench.create(&upload).await {
         Ok(id) => id,
-        Err(error) => return Condition::Refused(error.detail),
+        Err(error) => return Condition::Unknown(error.detail),
     };
     let part = match send(bench, (&upload, &id), 1, sample::BYTES).await {
         Ok(part) => part,
-        Err(words) => return Condition::Refused(words),
+        Err(words) => return Condition::Unknown(words),
     };
     match bench.storage.complete_multipart(&upload, &id, &[part], None).await {
         Ok(()) => Condition::Ignored,
         Err(error) if error.kind == StorageErrorKind::PreconditionFailed => Condition::Honoured,
+        Err(error) if error.kind == StorageErrorKind::Unavailable => Condition::Unknown(error.detail),
         Err(error) => Condition::Refused(error.detail),
     }
 }
@@ -247,6 +258,6 @@ async fn conditional_put(bench: &Bench, name: &str) -> Condition {
         Ok(answer) if answer.is_success() => Condition::Ignored,
         Ok(answer) if answer.status == 412 => Condition::Honoured,
         Ok(answer) => Condition::Refused(answer.words()),
-        Err(silence) => Condition::Refused(silence.words().to_owned()),
+        Err(silence) => Condition::Unknown(silence.words().to_owned()),
     }
 }

@@ -69,7 +69,7 @@ pub(super) fn tell_silence(check: Check, connection: &Connection, silence: &Sile
             );
             findings.skip(&[check], "its certificate is refused, see tls");
         }
-        Silence::Unreachable(words) => findings.bad(
+        Silence::Unreachable(words) | Silence::Cut(words) => findings.bad(
             check,
             format!("nobody answers at {setting}, {address}: {words}"),
             format!(

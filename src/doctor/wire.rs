@@ -21,6 +21,12 @@ const PART_TIMEOUT: Duration = Duration::from_secs(60);
 const LARGE_BYTES: usize = 1024 * 1024;
 /// Of an answer's body so much is read, bytes: S3's errors are far smaller.
 const MAX_BODY_BYTES: usize = 64 * 1024;
+/// How often a request is sent whose connection is cut before the answer comes. A server that refuses a PUT need not
+/// read its body, and when it then closes, the reset can overtake the answer
+/// (<https://www.rfc-editor.org/rfc/rfc9112#section-9.6>). All requests here can be repeated.
+const TRIES: u32 = 4;
+/// The pause before the second try; it doubles.
+const PAUSE: Duration = Duration::from_millis(50);
 /// What of storage's own words is shown, characters.
 const MAX_WORDS: usize = 200;
 
@@ -55,14 +61,18 @@ pub(super) enum Silence {
     Tls(String),
     /// Nobody answers, or not in time.
     Unreachable(String),
+    /// The connection was cut before the answer came, each time.
+    Cut(String),
 }
 
 impl Silence {
     pub(super) fn words(&self) -> &str {
         match self {
-            Self::Unsigned(words) | Self::Unresolved(words) | Self::Tls(words) | Self::Unreachable(words) => {
-                words
-            }
+            Self::Unsigned(words)
+            | Self::Unresolved(words)
+            | Self::Tls(words)
+            | Self::Unreachable(words)
+            | Self::Cut(words) => words,
         }
     }
 }
@@ -81,13 +91,25 @@ impl<'a> Request<'a> {
     }
 
     pub(super) async fn send(self, client: &Client) -> Result<Answer, Silence> {
+        let mut pause = PAUSE;
+        for _ in 1..TRIES {
+            match self.send_once(client).await {
+                Err(Silence::Cut(_)) => tokio::time::sleep(pause).await,
+                known => return known,
+            }
+            pause *= 2;
+        }
+        self.send_once(client).await
+    }
+
+    async fn send_once(&self, client: &Client) -> Result<Answer, Silence> {
         let timeout = if self.body.len() < LARGE_BYTES { ANSWER_TIMEOUT } else { PART_TIMEOUT };
         let mut request = client.request(self.method.clone(), self.url).timeout(timeout);
         for (name, value) in self.headers {
             request = request.header(name, value);
         }
         if self.method == Method::PUT {
-            request = request.body(self.body);
+            request = request.body(self.body.clone());
         }
         answer(request).await
     }
@@ -182,7 +204,7 @@ fn element<'a>(body: &'a str, name: &str) -> Option<&'a str> {
 }
 
 fn silence(error: reqwest::Error) -> Silence {
-    let is_timeout = error.is_timeout();
+    let (is_timeout, is_connect) = (error.is_timeout(), error.is_connect());
     // The URL is signed: it must not be shown.
     let error = error.without_url();
     let mut causes = Vec::new();
@@ -199,13 +221,18 @@ fn silence(error: reqwest::Error) -> Silence {
         Silence::Unresolved(root)
     } else if is_timeout {
         Silence::Unreachable("no answer in time".to_owned())
-    } else {
+    } else if is_connect {
         Silence::Unreachable(root)
+    } else {
+        Silence::Cut(root)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -216,6 +243,37 @@ mod tests {
         assert_eq!(element(body, "Region"), Some("eu-west-1"));
         assert_eq!(element(body, "Message"), None);
         assert_eq!(element("<Code>broken", "Code"), None);
+    }
+
+    /// A server that resets this many connections, each with a request that it has not read, and answers then.
+    async fn resetting(times: u32) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            for _ in 0..times {
+                let (stream, _) = listener.accept().await.unwrap();
+                stream.readable().await.unwrap();
+                // With bytes unread, closing is a reset.
+                drop(stream);
+            }
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            assert_ne!(stream.read(&mut request).await.unwrap(), 0);
+            stream.write_all(b"HTTP/1.1 412 \r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        });
+        url
+    }
+
+    async fn put(url: &str) -> Result<u16, Silence> {
+        let body = Bytes::from_static(b"bytes");
+        let request = Request { method: Method::PUT, url, headers: &[], body };
+        request.send(&client().unwrap()).await.map(|answer| answer.status)
+    }
+
+    #[tokio::test]
+    async fn request_whose_connection_is_cut_is_sent_again_some_times() {
+        assert_eq!(put(&resetting(TRIES - 1).await).await, Ok(412));
+        assert!(matches!(put(&resetting(TRIES).await).await, Err(Silence::Cut(_))));
     }
 
     #[test]
