@@ -43,7 +43,8 @@ impl Word {
             texts.iter().any(|text| message.contains(text))
         };
         match (answer.status, answer.code()) {
-            (200..=299, _) | (_, "NoSuchKey") => Self::Welcome,
+            (_, "NoSuchKey") => Self::Welcome,
+            _ if answer.is_success() => Self::Welcome,
             (_, "NoSuchBucket" | "InvalidBucketName") => Self::NoSuchBucket,
             (_, "SignatureDoesNotMatch") => Self::WrongSecret(words),
             (_, "InvalidAccessKeyId") => Self::UnknownKey(words),

@@ -185,9 +185,13 @@ impl Bench {
         let key = made.upload.spec.key.as_str();
         let mut left = Leftovers::default();
         let mut multiparts = made.multiparts;
-        // One whose creation was not answered is at the key all the same.
-        if made.upload.spec.transfer == Transfer::Multipart && multiparts.is_empty() {
-            multiparts = self.storage.multiparts_at(key).await.unwrap_or_default();
+        // One whose creation was not answered is at the key all the same, beside one that came of asking again.
+        if made.upload.spec.transfer == Transfer::Multipart {
+            for id in self.storage.multiparts_at(key).await.unwrap_or_default() {
+                if !multiparts.contains(&id) {
+                    multiparts.push(id);
+                }
+            }
         }
         for id in &multiparts {
             let is_gone = self.storage.abort_multipart(key, id).await.is_ok()

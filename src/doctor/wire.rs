@@ -14,7 +14,7 @@ use crate::clock::Clock;
 /// How long a connection is waited for.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long an answer is waited for.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same after a part of some MiB, which has to get through a person's line first.
 const PART_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bodies from here on count as such, bytes.
@@ -48,6 +48,8 @@ pub(super) struct Answer {
     body: String,
     /// The server's clock minus ours, by its `Date` header.
     pub(super) skew: Option<time::Duration>,
+    /// Whether the request had been sent before, and the connection was cut.
+    follows_cut: bool,
 }
 
 /// Why there is no answer.
@@ -91,15 +93,17 @@ impl<'a> Request<'a> {
     }
 
     pub(super) async fn send(self, client: &Client) -> Result<Answer, Silence> {
+        let mut sent = self.send_once(client).await;
         let mut pause = PAUSE;
         for _ in 1..TRIES {
-            match self.send_once(client).await {
-                Err(Silence::Cut(_)) => tokio::time::sleep(pause).await,
-                known => return known,
+            if !matches!(sent, Err(Silence::Cut(_))) {
+                break;
             }
+            tokio::time::sleep(pause).await;
             pause *= 2;
+            sent = self.send_once(client).await.map(|answer| Answer { follows_cut: true, ..answer });
         }
-        self.send_once(client).await
+        sent
     }
 
     async fn send_once(&self, client: &Client) -> Result<Answer, Silence> {
@@ -130,7 +134,8 @@ async fn answer(request: RequestBuilder) -> Result<Answer, Silence> {
     }
     let date = headers.get("date").and_then(|date| date.to_str().ok()).and_then(parse_date);
     let skew = date.map(|date| date - (before + (now - before) / 2));
-    Ok(Answer { status, headers, body: String::from_utf8_lossy(&body).into_owned(), skew })
+    let body = String::from_utf8_lossy(&body).into_owned();
+    Ok(Answer { status, headers, body, skew, follows_cut: false })
 }
 
 #[cfg(test)]
@@ -139,7 +144,7 @@ impl Answer {
         let headers = headers
             .iter()
             .map(|(name, value)| (reqwest::header::HeaderName::from_static(name), value.parse().unwrap()));
-        Self { status, headers: headers.collect(), body: body.to_owned(), skew: None }
+        Self { status, headers: headers.collect(), body: body.to_owned(), skew: None, follows_cut: false }
     }
 }
 
@@ -149,8 +154,10 @@ fn parse_date(text: &str) -> Option<OffsetDateTime> {
 }
 
 impl Answer {
+    /// Whether storage did it: now, or for an earlier try whose answer was lost, so that this one, which may only
+    /// create, finds the object there.
     pub(super) fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
+        (200..300).contains(&self.status) || (self.status == 412 && self.follows_cut)
     }
 
     /// S3's code, where the body is one of its errors.

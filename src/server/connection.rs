@@ -71,6 +71,8 @@ impl Shared {
         let stream = TokioIo::new(Watched { stream, phases: phases.clone() });
         let mut connection = pin!(self.http.serve_connection(stream, service));
         let late = tokio::select! {
+            // Bytes that have arrived are read before they are called late: we may have been kept from looking.
+            biased;
             ended = connection.as_mut() => return told(ended, peer),
             late = phases.late(&self.limits) => Some(late),
             () = self.stop.cancelled() => None,

@@ -215,7 +215,8 @@ async fn hammer(guarded: Guarded) {
     let fill = async |key: &str| {
         // What is left is filled up to the last, one by one, until the limit says no.
         for _ in 0..20 {
-            if guarded.init(key, of_size(parts(1))).await.status != 201 {
+            let body = Some(of_size(parts(1)));
+            if insist(&guarded, &urls[0], key, Method::POST, "/upload/init", body).await.status != 201 {
                 return;
             }
         }

@@ -17,6 +17,8 @@ pub(super) const ISSUER_SECRET: &str = "an issuer's secret of thirty-two bytes a
 pub(super) struct Guarded {
     pub(super) gateway: Gateway,
     pub(super) store: Store,
+    /// The harness's may carry a credential already.
+    http: reqwest::Client,
 }
 
 /// The settings of such a gateway.
@@ -34,7 +36,8 @@ impl Guarded {
         let gateway = Gateway::start_with(options).await;
         let database = format!("sqlite://{}", gateway.data.path().join("gateway.db").display());
         let store = Store::open(&database, 2, Migrations::Refuse).await.unwrap();
-        Self { gateway, store }
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        Self { gateway, store, http: http.build().unwrap() }
     }
 
     /// An API key of this tenant.
@@ -84,9 +87,7 @@ impl Guarded {
         path: &str,
         body: Option<Value>,
     ) -> Answer {
-        // A client of its own: the harness's may carry a credential already.
-        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        let mut request = client.build().unwrap().request(method, format!("{url}{path}"));
+        let mut request = self.http.request(method, format!("{url}{path}"));
         if let Some(bearer) = bearer {
             request = request.bearer_auth(bearer);
         }

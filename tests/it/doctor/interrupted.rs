@@ -2,8 +2,10 @@
 
 use std::process::Command;
 
+use futures_util::future::join_all;
+
 use super::*;
-use crate::harness::{FaultProxy, Gateway};
+use crate::harness::{Fault, FaultProxy, Gateway};
 
 /// What can be in the bucket at that moment: nothing yet, a multipart upload, its parts, an object.
 const MOMENTS: [&str; 4] = ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "GetObject"];
@@ -36,9 +38,8 @@ async fn interrupted_examination_leaves_nothing_behind() {
 #[tokio::test]
 async fn storage_that_goes_away_is_told_in_bounded_time() {
     // The first abort is asked for alone; of completions several are under way.
-    for (moment, check) in
-        [("AbortMultipartUpload", Some("permission.abort")), ("CompleteMultipartUpload", None)]
-    {
+    let moments = [("AbortMultipartUpload", Some("permission.abort")), ("CompleteMultipartUpload", None)];
+    join_all(moments.map(async |(moment, check)| {
         let gateway = Gateway::start().await;
         let (proxy, setup) = behind_proxy(&gateway).await;
         let hold = proxy.hold_request(moment);
@@ -52,5 +53,31 @@ async fn storage_that_goes_away_is_told_in_bounded_time() {
         }
         // What it could not take back it does not call gone.
         assert_ne!(report.verdict_of("leftovers"), "good", "{moment}");
+    }))
+    .await;
+}
+
+/// What is done twice then leaves nothing behind either.
+#[tokio::test]
+async fn lost_answers_are_nobodys_fault() {
+    const OPERATIONS: [&str; 8] = [
+        "CreateMultipartUpload",
+        "UploadPart",
+        "PutObject",
+        "CompleteMultipartUpload",
+        "AbortMultipartUpload",
+        "ListMultipartUploads",
+        "HeadObject",
+        "DeleteObject",
+    ];
+    let gateway = Gateway::start().await;
+    let reports = OPERATIONS.map(async |operation| {
+        let (proxy, setup) = behind_proxy(&gateway).await;
+        proxy.fail(operation, Fault::DropAnswer, 2);
+        (operation, setup.examine().await)
+    });
+    for (operation, report) in join_all(reports).await {
+        report.assert_blames(operation, &[]);
     }
+    healthy::assert_empty(&gateway).await;
 }

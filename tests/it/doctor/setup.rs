@@ -7,12 +7,16 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
+use tokio::sync::Semaphore;
 
 use super::Report;
 use crate::harness::{ACCESS_KEY_ID, Gateway, PARTGATE, SECRET_ACCESS_KEY, TestStore};
 
 /// Far more than the doctor takes. One that hangs fails its test, and not the whole run.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Doctors at work at once, of all tests. Each waits some seconds for an answer, as the person who asked it would; tests
+/// examine a dozen set-ups side by side, which an unoptimised build on two cores must not be late for.
+static TURNS: Semaphore = Semaphore::const_new(3);
 
 /// Settings of a gateway that is as it should be, but for what a test changes.
 #[derive(Debug, Clone, Default)]
@@ -74,6 +78,7 @@ impl Setup {
 
     /// Runs any command to its end; nothing that it prints tells a secret.
     pub(super) async fn run(&self, arguments: &[&str]) -> Output {
+        let _turn = TURNS.acquire().await.unwrap();
         let (_file, child) = self.spawn(arguments);
         self.outcome(child).await
     }
