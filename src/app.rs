@@ -29,7 +29,7 @@ pub struct App {
     connections: ConnectionLimits,
     service: Service,
     store: Store,
-    sweep_interval: Duration,
+    sweep_interval: Option<Duration>,
 }
 
 /// Why a gateway cannot start or go on.
@@ -132,7 +132,7 @@ impl App {
             connections: serving.connections,
             service,
             store,
-            sweep_interval: settings.sweep_interval,
+            sweep_interval: Some(settings.sweep_interval),
         })
     }
 
@@ -148,9 +148,17 @@ impl App {
         self.operations.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
     }
 
+    /// The same without the sweep in the background, for whoever sweeps by [`Service::sweep`] at moments of their own.
+    #[must_use]
+    pub fn without_janitor(self) -> Self {
+        Self { sweep_interval: None, ..self }
+    }
+
     /// Serves until `stop`; then takes no more requests, lets those under way end, and closes the database.
     pub async fn run(self, stop: CancellationToken) {
-        let janitor = tokio::spawn(janitor::run(self.service.clone(), self.sweep_interval, stop.clone()));
+        let janitor = self
+            .sweep_interval
+            .map(|interval| tokio::spawn(janitor::run(self.service.clone(), interval, stop.clone())));
         let metrics = tokio::spawn(telemetry::keep_up(telemetry::metrics()));
         if let Some(tls) = self.tls.clone() {
             tokio::spawn(tls.keep_fresh(stop.clone()));
@@ -165,7 +173,10 @@ impl App {
         }
         let rest = async {
             self.service.drain().await;
-            janitor.await
+            if let Some(janitor) = janitor {
+                // One that has panicked has ended too.
+                let _ = janitor.await;
+            }
         };
         if tokio::time::timeout(GRACE, rest).await.is_err() {
             tracing::warn!("stopping although work is under way; whoever comes next finishes it");

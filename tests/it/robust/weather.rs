@@ -63,13 +63,12 @@ async fn signing_needs_no_storage() {
 
 #[tokio::test]
 async fn proxied_part_may_take_longer_than_a_control_call() {
-    let options = Options::default()
-        .with("storage.attempt_timeout", "200ms")
-        .with("storage.operation_timeout", "200ms");
+    let options =
+        Options::default().with("storage.attempt_timeout", "1s").with("storage.operation_timeout", "1s");
     let (gateway, proxy) = behind_faults_with(options).await;
     let sent = Sent::open(&gateway, bytes(3, 2 * part_size()), json!({})).await;
     // As one that comes over a slow line: the answer cannot be there before the bytes are.
-    proxy.fail("UploadPart", Fault::Delay(Duration::from_millis(600)), 1);
+    proxy.fail("UploadPart", Fault::Delay(Duration::from_secs(2)), 1);
     let request = gateway.http.put(format!("{}/upload/{}/parts/1", gateway.url, sent.id));
     let answer = request.body(sent.data[..part_size()].to_vec()).send().await.unwrap();
     assert_eq!(answer.status(), 200);
@@ -92,10 +91,10 @@ async fn storage_that_refuses_connections_is_unavailable_and_nothing_is_lost() {
 
 #[tokio::test]
 async fn object_that_storage_made_too_late_is_completed_by_the_repetition() {
-    let options = Options::default().with("storage.complete_timeout", "200ms");
+    let options = Options::default().with("storage.complete_timeout", "1s");
     let (gateway, proxy) = behind_faults_with(options).await;
     let sent = Sent::three_parts(&gateway).await;
-    proxy.fail(COMPLETE, Fault::Delay(Duration::from_millis(600)), 1);
+    proxy.fail(COMPLETE, Fault::Delay(Duration::from_secs(2)), 1);
     gateway.complete(&sent.id).await.problem(503, "storage_unavailable");
     assert_eq!(objects(&gateway).await, [""; 0], "it is not there yet");
     while !proxy.is_quiet() {

@@ -11,7 +11,7 @@ const GET: &str = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 #[tokio::test]
 async fn head_that_drips_is_cut() {
-    let served = Served::start(&[("http.header_timeout", "200ms")]).await;
+    let served = Served::start(&[("http.header_timeout", "1s")]).await;
     let mut connection = served.connect().await;
     connection.write("GET /healthz HTTP/1.1\r\nhost: localhost\r\n").await;
     assert_eq!(connection.drip("x-more: of it\r\n").await, "");
@@ -19,7 +19,7 @@ async fn head_that_drips_is_cut() {
 
 #[tokio::test]
 async fn second_head_that_drips_is_cut_too() {
-    let served = Served::start(&[("http.header_timeout", "200ms")]).await;
+    let served = Served::start(&[("http.header_timeout", "1s")]).await;
     let mut connection = served.connect().await;
     connection.write(GET).await;
     assert!(connection.read_until("\"ok\"").await.starts_with("HTTP/1.1 200"));
@@ -29,7 +29,7 @@ async fn second_head_that_drips_is_cut_too() {
 
 #[tokio::test]
 async fn connection_that_does_not_say_what_it_wants_is_cut() {
-    let served = Served::start(&[("http.header_timeout", "200ms")]).await;
+    let served = Served::start(&[("http.header_timeout", "1s")]).await;
     // Nothing; what may become HTTP/2; and HTTP/2 that never asks.
     for start in ["", "PRI * HTT", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"] {
         let mut connection = served.connect().await;
@@ -41,7 +41,7 @@ async fn connection_that_does_not_say_what_it_wants_is_cut() {
 
 #[tokio::test]
 async fn connection_is_kept_between_requests_for_longer_than_a_head_may_take() {
-    let served = Served::start(&[("http.header_timeout", "200ms")]).await;
+    let served = Served::start(&[("http.header_timeout", "1s")]).await;
     let mut connection = served.connect().await;
     connection.write(GET).await;
     connection.read_until("\"ok\"").await;
@@ -61,7 +61,7 @@ async fn connection_without_requests_ends() {
 
 #[tokio::test]
 async fn idle_connections_do_not_keep_others_out() {
-    let limits = [("http.header_timeout", "200ms"), ("http.max_connections", "4")];
+    let limits = [("http.header_timeout", "1s"), ("http.max_connections", "4")];
     let served = Served::start(&limits).await;
     let mut idle = Vec::new();
     for _ in 0..20 {
@@ -105,7 +105,7 @@ async fn json_that_drips_is_given_up() {
 #[tokio::test]
 async fn part_may_take_longer_than_json_and_heads_may() {
     let limits = ["http.header_timeout", "http.idle_timeout", "http.body_timeout"];
-    let options = limits.iter().fold(Options::default(), |options, limit| options.with(limit, "200ms"));
+    let options = limits.iter().fold(Options::default(), |options, limit| options.with(limit, "1s"));
     let gateway = Gateway::start_with(options).await;
     let data = bytes(20, parts(2));
     let id = init(&gateway, json!({"filename": "a", "size": data.len(), "part_size": part_size()})).await;

@@ -222,3 +222,45 @@ impl Expected {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::BlobStore;
+    use super::*;
+
+    /// Sends a body and looks, before it ends, whether so much of it gets to disk, and no more.
+    async fn assert_written(chunk: &Bytes, chunks: usize, written_bytes: usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = BlobStore::open(folder.path(), Durability::Full).await.unwrap();
+        let length = || {
+            let file = std::fs::read_dir(folder.path().join("blobs")).unwrap().next()?.ok()?;
+            Some(file.metadata().ok()?.len())
+        };
+        let writer = blobs.writer(None);
+        for _ in 0..chunks {
+            assert!(writer.write(chunk.clone()).await);
+        }
+        for _ in 0..1_000 {
+            if length() >= Some(written_bytes as u64) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(length(), Some(written_bytes as u64));
+        let blob = writer.finish(Expected::default()).await.unwrap();
+        assert_eq!(blob.size_bytes(), (chunk.len() * chunks) as u64);
+        assert_eq!(length(), Some(blob.size_bytes()));
+    }
+
+    #[tokio::test]
+    async fn tiny_chunks_do_not_pile_up_before_they_are_written() {
+        assert_written(&Bytes::from_static(b"x"), WRITE_CHUNKS + 1, WRITE_CHUNKS).await;
+    }
+
+    #[tokio::test]
+    async fn large_chunks_are_written_together() {
+        assert_written(&Bytes::from(vec![7; WRITE_BYTES / 2]), 3, WRITE_BYTES).await;
+    }
+}
