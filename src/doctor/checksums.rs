@@ -7,6 +7,8 @@ use super::bench::{Bench, Part};
 use super::profile::{kinds_of, names};
 use super::report::Findings;
 use super::sample;
+use super::wire::Silence;
+use crate::storage::StorageErrorKind;
 use crate::upload::{Checksum, ChecksumAlgorithm, PartSet};
 
 /// What was seen of one kind.
@@ -28,7 +30,15 @@ pub(super) struct Checksums {
 
 pub(super) async fn check(bench: &Bench, findings: &Findings) -> Checksums {
     let kinds = ChecksumAlgorithm::ALL.into_iter().filter(|kind| *kind != ChecksumAlgorithm::None);
-    let seen = join_all(kinds.map(|kind| look(bench, kind))).await;
+    let seen: Result<Vec<_>, _> = join_all(kinds.map(|kind| look(bench, kind))).await.into_iter().collect();
+    let seen = match seen {
+        Ok(seen) => seen,
+        Err(silence) => {
+            findings.unanswered(UrlChecksum, silence.words());
+            findings.skip(&[ListChecksums], "see url.checksum");
+            return Checksums::default();
+        }
+    };
     let enforced: Vec<_> = seen.iter().filter(|seen| seen.is_enforced).map(|seen| seen.kind).collect();
     tell_enforced(&enforced, &kinds_of(&bench.settings.profile), findings);
     let listed = seen.iter().filter(|seen| seen.is_enforced).filter_map(|seen| seen.is_listed);
@@ -37,24 +47,30 @@ pub(super) async fn check(bench: &Bench, findings: &Findings) -> Checksums {
     Checksums { enforced: Some(enforced), listed }
 }
 
-async fn look(bench: &Bench, kind: ChecksumAlgorithm) -> Seen {
+async fn look(bench: &Bench, kind: ChecksumAlgorithm) -> Result<Seen, Silence> {
     let nothing = Seen { kind, is_enforced: false, is_listed: None };
     let upload = bench.parts(kind.name(), kind, sample::BYTES.len() as u64);
-    let Ok(id) = bench.create(&upload).await else { return nothing };
+    let id = match bench.create(&upload).await {
+        Ok(id) => id,
+        Err(error) if error.kind == StorageErrorKind::Unavailable => {
+            return Err(Silence::Unreachable(error.detail));
+        }
+        Err(_) => return Ok(nothing),
+    };
     let part = |checksum: Option<Checksum>| Part { checksum, ..Part::new(1, sample::BYTES) };
-    let wrong = bench.put_part(&upload, &id, part(sample::wrong_checksum(kind))).await;
-    if wrong.is_ok_and(|answer| answer.is_success()) {
-        return nothing;
+    let wrong = bench.put_part(&upload, &id, part(sample::wrong_checksum(kind))).await?;
+    if wrong.is_success() {
+        return Ok(nothing);
     }
-    let right = bench.put_part(&upload, &id, part(sample::checksum(kind))).await;
-    if !right.is_ok_and(|answer| answer.is_success()) {
-        return nothing;
+    let right = bench.put_part(&upload, &id, part(sample::checksum(kind))).await?;
+    if !right.is_success() {
+        return Ok(nothing);
     }
     let listed = bench.storage.list_parts(upload.spec.key.as_str(), &id, kind, &PartSet::new()).await;
     // MD5 is not kept.
     let listed = listed.ok().filter(|_| kind.object_type().is_some());
     let is_listed = listed.map(|parts| parts.iter().any(|part| part.checksum == sample::checksum(kind)));
-    Seen { kind, is_enforced: true, is_listed }
+    Ok(Seen { kind, is_enforced: true, is_listed })
 }
 
 fn tell_enforced(enforced: &[ChecksumAlgorithm], claimed: &[ChecksumAlgorithm], findings: &Findings) {

@@ -233,8 +233,7 @@ async fn conditions(bench: &Bench, object: &Upload, findings: &Findings) -> Opti
             }
             Condition::Refused(words) => (format!("the condition is not understood: {words}"), false),
             Condition::Unknown(words) => {
-                let found = format!("storage could not be asked: {words}");
-                findings.warning(check, found, "ask again: partgate doctor");
+                findings.unanswered(check, &words);
                 continue;
             }
         };

@@ -112,6 +112,11 @@ impl Findings {
         self.add(check, Verdict::Bad, found, mend);
     }
 
+    /// Storage gave no answer, which says nothing of what was asked.
+    pub(super) fn unanswered(&self, check: Check, words: &str) {
+        self.warning(check, format!("storage could not be asked: {words}"), "ask again: partgate doctor");
+    }
+
     /// These cannot be looked at because of that.
     pub(super) fn skip(&self, checks: &[Check], because: &str) {
         for check in checks {

@@ -68,7 +68,10 @@ pub(super) async fn length(bench: &Bench, findings: &Findings) {
              not trust",
         ),
         Ok(answer) => findings.good(UrlLength, format!("another length is refused: {}", answer.status_and_code())),
-        Err(silence) => findings.good(UrlLength, format!("another length is cut off: {}", silence.words())),
+        Err(Silence::Cut(words)) => {
+            findings.good(UrlLength, format!("another length is cut off: {words}"));
+        }
+        Err(silence) => findings.unanswered(UrlLength, silence.words()),
     }
 }
 
@@ -85,9 +88,7 @@ pub(super) async fn expiry(bench: &Bench, skew: Option<time::Duration>, findings
         Ok(answer) => {
             findings.good(UrlExpiry, format!("an expired URL is refused: {}", answer.status_and_code()))
         }
-        Err(silence) => {
-            findings.note(UrlExpiry, format!("no answer to an expired URL: {}", silence.words()), "")
-        }
+        Err(silence) => findings.unanswered(UrlExpiry, silence.words()),
     }
 }
 

@@ -112,3 +112,14 @@ async fn store_that_does_not_abort_is_named() {
     let left = Blame::warning("leftovers", &[".partgate-doctor/"]);
     report.assert_blames("an abort that does nothing", &[Blame::bad("abort", &[]), left]);
 }
+
+/// No answer says nothing of what the store can do, so nobody is told to change a setting.
+#[tokio::test]
+async fn store_that_hangs_up_is_asked_again() {
+    embedded_only!("a habit is put before a store that has none");
+    let gateway = Gateway::start().await;
+    let report = examine(&gateway, Habit::HangsUpOnConditionsOfPut, |setup| setup).await;
+    report.assert_blames("no answer to a condition", &[Blame::warning("put.conditional", &["ask again"])]);
+    assert_eq!(report.profile.get("conditional_writes"), None);
+    healthy::assert_empty(&gateway).await;
+}

@@ -30,6 +30,8 @@ pub(super) enum Habit {
     IgnoresConditions,
     /// The same for PUT alone: conditions hold when parts are completed.
     IgnoresConditionsOfPut,
+    /// A PUT whose condition does not hold is not answered at all.
+    HangsUpOnConditionsOfPut,
     /// The signed length is read by nobody.
     TakesAnyLength,
     /// Checksums are read by nobody, as by s3s-fs.
@@ -120,6 +122,13 @@ impl Store {
             }
             None => {
                 let answer = self.pass(&asked).await;
+                if self.habit == Habit::HangsUpOnConditionsOfPut
+                    && answer.status == 412
+                    && !asked.has("uploadId")
+                {
+                    // The end of its task is the end of the connection; unlike a panic, nobody is told.
+                    std::panic::resume_unwind(Box::new("hung up"));
+                }
                 match self.allows(&asked, &answer) {
                     true => {
                         self.forgets_unread(&mut asked);
@@ -181,7 +190,8 @@ impl Store {
             Habit::KnowsMd5Only => is_wrong && !asked.headers.contains_key("content-md5"),
             Habit::TakesUnsignedHeaders => is_signed_url && says("HeadersNotSigned"),
             Habit::NeverExpires => is_signed_url && says("expired"),
-            Habit::ListsNoChecksums
+            Habit::HangsUpOnConditionsOfPut
+            | Habit::ListsNoChecksums
             | Habit::KeepsAborted
             | Habit::ListsByKeyOnly
             | Habit::ForgetsCompletions
