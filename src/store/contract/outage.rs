@@ -105,6 +105,22 @@ async fn call_that_was_given_up_takes_nothing_and_holds_nobody_up() {
     assert_eq!(store.load(upload(1).id).await.unwrap(), None);
 }
 
+#[tokio::test]
+async fn connections_that_were_cut_a_moment_ago_cost_no_read() {
+    let Some((url, ())) = postgres::url().await else { return };
+    let store = open(&url, Migrations::Run).await.unwrap();
+    let open = in_state(&store, upload(1), State::Open).await;
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    let cut = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity \
+               WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
+    for _ in 0..5 {
+        // Now that they have worked, nobody tests them for a second.
+        assert_eq!(loaded(&store, open.id).await, open);
+        assert_ne!(other.fetch_all(cut).await.unwrap().len(), 0);
+        assert_eq!(loaded(&store, open.id).await, open);
+    }
+}
+
 /// Passes connections on to `port`. Those that are there at the cut stay open, and nothing comes through any more.
 async fn relay(port: u16, cut: CancellationToken) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
