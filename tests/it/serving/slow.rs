@@ -51,6 +51,22 @@ async fn connection_is_kept_between_requests_for_longer_than_a_head_may_take() {
     assert!(connection.read_until("\"ok\"").await.starts_with("HTTP/1.1 200"));
 }
 
+/// A machine that stands still for a while (suspended, or its processor taken away) is not the caller's fault.
+#[tokio::test]
+async fn head_that_arrived_while_the_gateway_stood_still_is_answered() {
+    let served = Served::start(&[("http.header_timeout", "1s")]).await;
+    // What is read first was left to chance once.
+    for _ in 0..5 {
+        let mut connection = served.connect().await;
+        // The gateway takes the connection, and waits for the head.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        connection.write(GET).await;
+        // Test and gateway share one thread.
+        std::thread::sleep(Duration::from_millis(1_100));
+        assert!(connection.read_until("\"ok\"").await.starts_with("HTTP/1.1 200"));
+    }
+}
+
 #[tokio::test]
 async fn connection_without_requests_ends() {
     let served = Served::start(&[("http.idle_timeout", "200ms")]).await;
