@@ -18,8 +18,11 @@ export async function multiparts(bucket: Bucket, key: string): Promise<string[]>
   return values('UploadId', await call(bucket, 'GET', { prefix: key, uploads: '' }));
 }
 
+/** Makes it where it is not there. */
 export async function createBucket(bucket: Bucket): Promise<void> {
-  await call(bucket, 'PUT', {});
+  await call(bucket, 'PUT', {}).catch((error: Error) => {
+    if (!error.message.includes('BucketAlreadyOwnedByYou')) throw error;
+  });
 }
 
 function values(tag: string, xml: string): string[] {

@@ -38,15 +38,14 @@ async function startEmbedded(folder: string): Promise<Store> {
 async function startMinio(folder: string): Promise<Store> {
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}`;
-  const keys = { accessKeyId: 'partgate', secretAccessKey: 'partgate-test-secret' };
+  const bucket: Bucket = { endpoint, name: 'uploads', accessKeyId: 'partgate', secretAccessKey: 'partgate-test-secret' };
   const server = await Server.start({
     program: minioPath()!,
     arguments: ['server', '--quiet', '--address', `127.0.0.1:${port}`, join(folder, 'data')],
-    environment: { MINIO_ROOT_USER: keys.accessKeyId, MINIO_ROOT_PASSWORD: keys.secretAccessKey, MINIO_BROWSER: 'off' },
+    environment: { MINIO_ROOT_USER: bucket.accessKeyId, MINIO_ROOT_PASSWORD: bucket.secretAccessKey, MINIO_BROWSER: 'off' },
     log: join(folder, 'store.log'),
-    ready: async () => (await fetch(`${endpoint}/minio/health/ready`)).ok,
+    // Its own /minio/health/ready says so some time before it stops answering 503 XMinioServerNotInitialized.
+    ready: () => createBucket(bucket).then(() => true),
   });
-  const store = { server, endpoint, name: 'uploads', ...keys };
-  await createBucket(store);
-  return store;
+  return { server, ...bucket };
 }
