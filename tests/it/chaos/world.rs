@@ -17,7 +17,7 @@ use crate::harness::{Answer, Dice, FaultProxy, Fleet, Gateway, Options};
 /// How long an upload may take, as the settings have it.
 pub(super) const LIFETIME: time::Duration = time::Duration::days(7);
 /// No run lasts longer: what hangs fails.
-const PATIENCE: Duration = Duration::from_secs(900);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What differs from run to run.
 pub(super) struct Setup {
